@@ -1,0 +1,66 @@
+"""What the runner tells while an agent runs: plain values, in order, no database."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from .llm.types import Completion, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A model call begins. Steps count from 1."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextProduced:
+    """The model wrote a piece of text (only where the run streams)."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFinished:
+    """A model call ended: its answer, what it cost in US dollars, and how long it took in milliseconds."""
+
+    step: int
+    completion: Completion
+    cost: Decimal
+    latency_ms: int
+    first_token_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """A tool is called."""
+
+    step: int
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool gave its result, or the text of its error, which goes back to the model as the result."""
+
+    step: int
+    call: ToolCall
+    result: str
+    is_error: bool
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The agent has answered. `parsed` is the JSON of the answer where the version has an output schema."""
+
+    output: str
+    parsed: Any | None
+    usage: Usage
+    cost: Decimal
+    steps: int
+
+
+RunnerEvent = StepStarted | TextProduced | StepFinished | ToolStarted | ToolFinished | RunFinished

@@ -1,0 +1,102 @@
+"""Agents and their immutable versions."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+
+from credentials.models import Credential
+from credentials.querysets import OwnedQuerySet
+from workers.errors import InvalidInput
+
+slug_validator = RegexValidator(r"^[a-z0-9][a-z0-9_-]*\Z", "Lower-case letters, digits, '-' and '_' only.")
+
+
+class AgentState(models.TextChoices):
+    """Where an agent is in its life."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    ARCHIVED = "archived"
+
+
+class AgentQuerySet(OwnedQuerySet["Agent"]):
+    """Agents, filtered by their owner."""
+
+
+class Agent(models.Model):
+    """What a user calls an agent: a name that stays while its versions come and go."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="agents")
+    slug = models.CharField(max_length=100, unique=True, validators=[slug_validator])
+    name = models.CharField(max_length=200, blank=True)
+    description = models.TextField(blank=True)
+    state = models.CharField(max_length=20, choices=AgentState.choices, default=AgentState.ACTIVE)
+    current_version = models.ForeignKey(
+        "AgentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class AgentVersionQuerySet(OwnedQuerySet["AgentVersion"]):
+    """Versions, visible to who sees the agent. They are never changed in bulk either."""
+
+    owner_path = "agent__owner"
+
+    def update(self, **kwargs: Any) -> int:
+        """Refuse: a version is a snapshot."""
+        raise InvalidInput("A version of an agent cannot be changed; create a new version.")
+
+
+class AgentVersion(models.Model):
+    """An immutable snapshot of what an agent is, so that every result stays explainable."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="agent_versions")
+    model = models.CharField(max_length=200)
+    instructions = models.TextField(blank=True)
+    prompt = models.TextField(help_text="Template over the input's columns, e.g. {{ ticket }}.")
+    parameters = models.JSONField(default=dict, blank=True, help_text="Passed to the model, e.g. temperature.")
+    output_schema = models.JSONField(null=True, blank=True, help_text="JSON schema of the answer.")
+    abilities = models.JSONField(default=list, blank=True, help_text='E.g. ["calculator", "now"].')
+    max_steps = models.PositiveIntegerField(default=10, validators=[MinValueValidator(1)])
+    max_tokens = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Input and output tokens of one run, over all its steps."
+    )
+    max_seconds = models.FloatField(default=600.0, help_text="Wall-clock time of one attempt.")
+    max_cost = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars that one run may cost."
+    )
+    retry = models.JSONField(default=dict, blank=True, help_text="Retry policy; see docs/configuration.md.")
+    note = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AgentVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["agent", "number"]
+        constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agent_version_number")]
+
+    def __str__(self) -> str:
+        return f"{self.agent}@{self.number}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store a new version. Raises InvalidInput on an attempt to change a stored one."""
+        if not self._state.adding:
+            raise InvalidInput(f"{self} cannot be changed; create a new version.")
+        super().save(*args, **kwargs)

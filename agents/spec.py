@@ -1,0 +1,38 @@
+"""What the runner needs to know of an agent version: plain frozen values, no database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from workers.retry import RetryPolicy
+
+from .llm.types import Price
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What one run may use. `max_tokens` counts input and output over all steps; `max_cost` is US dollars."""
+
+    max_steps: int = 10
+    max_tokens: int | None = None
+    max_seconds: float = 600.0
+    max_cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One agent version, ready to run in memory. `model` is the provider's name of it, without the credential."""
+
+    slug: str
+    version: int
+    credential: str
+    model: str
+    instructions: str = ""
+    prompt: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    output_schema: Mapping[str, Any] | None = None
+    abilities: tuple[str, ...] = ()
+    limits: RunLimits = field(default_factory=RunLimits)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    price: Price = field(default_factory=Price)

@@ -1,0 +1,6 @@
+"""Settings, read from the environment (docs/configuration.md names every variable)."""
+
+from .base import *  # noqa: F403
+from .celery import *  # noqa: F403
+from .logs import *  # noqa: F403
+from .stores import *  # noqa: F403

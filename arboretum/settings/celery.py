@@ -1,0 +1,48 @@
+"""Celery: direct queues on Redis, JSON only, threads that wait for the process' asyncio loop."""
+
+from kombu import Exchange, Queue
+
+from .environment import env
+from .stores import REDIS_URL
+
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXTENDED = True
+CELERY_RESULT_EXPIRES = 7 * 24 * 3600
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+
+# Direct exchanges alone: a FLUSHALL drops topic bindings, and with them the messages.
+CELERY_TASK_QUEUES = tuple(
+    Queue(name, Exchange(name, type="direct"), routing_key=name) for name in ("interactive", "batch", "control")
+)
+CELERY_TASK_DEFAULT_QUEUE = "control"
+CELERY_TASK_DEFAULT_EXCHANGE = "control"
+CELERY_TASK_DEFAULT_ROUTING_KEY = "control"
+CELERY_TASK_ROUTES = {
+    "batches.execute_run": {"queue": "interactive"},
+    "batches.execute_lease": {"queue": "batch"},
+}
+
+# A thread only waits for the process' loop, so many are cheap; prefork would need a process for each single run.
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = env.int("ARBORETUM_WORKER_THREADS", default=256)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_TASK_TRACK_STARTED = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "max_connections": CELERY_WORKER_CONCURRENCY + 64,
+    "socket_timeout": 30,
+    "socket_keepalive": not REDIS_URL.startswith("unix:"),
+    "visibility_timeout": 3600,
+}
+
+# Runs in flight in one worker process, over all batches.
+ARBORETUM_WORKER_SLOTS = env.int("ARBORETUM_WORKER_SLOTS", default=500)
+# What a worker waits on SIGTERM for calls in flight before it hands their rows back.
+ARBORETUM_GRACE_SECONDS = env.float("ARBORETUM_GRACE_SECONDS", default=20.0)

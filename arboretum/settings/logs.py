@@ -1,0 +1,10 @@
+"""Structured logs: one JSON object a line, or coloured text on a terminal in development."""
+
+from workers.logs import configure, logging_config
+
+from .environment import IS_PRODUCTION, env
+
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT: str = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "console")
+LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
+configure()

@@ -1,0 +1,30 @@
+"""The database and Redis: given by URL, else SQLite and an embedded Valkey under the data directory."""
+
+from typing import Any
+
+from workers.embedded.paths import valkey_url
+
+from .environment import DATA_DIR, env
+
+DATABASE_URL: str = env.str("DATABASE_URL", default="")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR / 'arboretum.sqlite3'}")
+}
+DATABASE = DATABASES["default"]
+
+if DATABASE["ENGINE"].endswith("sqlite3"):
+    # IMMEDIATE takes the write lock when a transaction begins; without it two writers that both began by reading
+    # fail with "database is locked" however long the timeout is.
+    DATABASE["OPTIONS"] = {
+        "timeout": 30,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+    }
+    # A file, so that worker processes see what a test wrote.
+    DATABASE["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+else:
+    DATABASE["CONN_MAX_AGE"] = 600
+    DATABASE["CONN_HEALTH_CHECKS"] = True
+
+REDIS_URL_GIVEN: str = env.str("REDIS_URL", default="")
+REDIS_URL: str = REDIS_URL_GIVEN or valkey_url(DATA_DIR)

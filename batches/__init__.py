@@ -1,0 +1,1 @@
+"""Every persisted execution: batches, runs, attempts, events, inputs, results."""

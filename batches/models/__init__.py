@@ -1,0 +1,17 @@
+"""Batches, runs, their attempts and events, and the leases under which workers hold runs."""
+
+from .batch import Batch, BatchQuerySet
+from .lease import Lease
+from .run import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind, RunQuerySet
+
+__all__ = [
+    "Attempt",
+    "AttemptOutcome",
+    "Batch",
+    "BatchQuerySet",
+    "Lease",
+    "Run",
+    "RunEvent",
+    "RunEventKind",
+    "RunQuerySet",
+]

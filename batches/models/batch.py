@@ -1,0 +1,94 @@
+"""A batch: one agent version over many inputs, with counts that change in the transaction that changes its rows."""
+
+from django.conf import settings
+from django.db import models
+
+from agents.models import AgentVersion
+from batches.ids import batch_id_range
+from batches.states import BatchState, Priority
+from credentials.querysets import OwnedQuerySet
+
+
+class InputKind(models.TextChoices):
+    """What a run's input is: the columns of a row, or the body of a chat request."""
+
+    COLUMNS = "columns"
+    CHAT = "chat"
+
+
+class BatchQuerySet(OwnedQuerySet["Batch"]):
+    """Batches, filtered by their owner."""
+
+
+class Batch(models.Model):
+    """One file of inputs, fanned out."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="batches")
+    name = models.CharField(max_length=200, blank=True)
+    agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="batches")
+    source = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="derived", help_text="Made from."
+    )
+    state = models.CharField(max_length=20, choices=BatchState.choices, default=BatchState.VALIDATING)
+    state_reason = models.CharField(max_length=500, blank=True, help_text="Why it is in this state, in words.")
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
+    weight = models.PositiveSmallIntegerField(default=1, help_text="Share of a model beside batches of its priority.")
+    max_cost = models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars the batch may cost."
+    )
+
+    input_kind = models.CharField(max_length=10, choices=InputKind.choices, default=InputKind.COLUMNS)
+    columns = models.JSONField(default=list, blank=True, help_text="Names of the input's columns, in file order.")
+    input_name = models.CharField(max_length=255, blank=True, help_text="Name of the file.")
+    input_bytes = models.PositiveBigIntegerField(default=0)
+    skipped_rows = models.PositiveIntegerField(default=0, help_text="Bad rows that the user chose to leave out.")
+    metadata = models.JSONField(default=dict, blank=True)
+
+    total = models.PositiveIntegerField(default=0)
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    expired = models.PositiveIntegerField(default=0)
+    input_tokens = models.PositiveBigIntegerField(default=0)
+    output_tokens = models.PositiveBigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=18, decimal_places=9, default=0, help_text="US dollars, every attempt.")
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finalizing_at = models.DateTimeField(null=True, blank=True)
+    cancelling_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "batches"
+        indexes = [
+            models.Index(fields=["owner", "-id"], name="batch_owner"),
+            models.Index(
+                fields=["state"],
+                name="batch_active",
+                condition=~models.Q(state__in=["completed", "failed", "cancelled", "expired"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"batch {self.pk}"
+
+    @property
+    def done(self) -> int:
+        """How many rows have ended, in whichever way."""
+        return self.succeeded + self.failed + self.cancelled + self.expired
+
+    @property
+    def remaining(self) -> int:
+        """How many rows have not ended yet."""
+        return self.total - self.done
+
+    @property
+    def run_ids(self) -> tuple[int, int]:
+        """The range of ids of this batch's runs: the first, and the first after them."""
+        return batch_id_range(self.pk)

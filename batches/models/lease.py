@@ -1,0 +1,26 @@
+"""A lease: the time until which a worker process may hold the runs it took."""
+
+from django.db import models
+
+
+class Lease(models.Model):
+    """One slice of runs in the hands of one worker process.
+
+    A run names its lease; the process renews all its leases in one statement, and a lease that ran out without being
+    released tells that the process died. The database's clock alone counts.
+    """
+
+    process = models.CharField(max_length=100, help_text="Host, process id and start of the worker process.")
+    batch = models.ForeignKey("Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="leases")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["expires_at"], name="lease_live", condition=models.Q(released_at__isnull=True)),
+            models.Index(fields=["process"], name="lease_process", condition=models.Q(released_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"lease {self.pk} of {self.process}"

@@ -1,0 +1,1 @@
+"""Who may do what with which keys: users, API tokens, provider credentials, model limits and prices."""

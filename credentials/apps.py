@@ -1,0 +1,9 @@
+"""App configuration of `credentials`."""
+
+from django.apps import AppConfig
+
+
+class CredentialsConfig(AppConfig):
+    """Makes `credentials` known to Django."""
+
+    name = "credentials"

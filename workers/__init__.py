@@ -1,0 +1,1 @@
+"""How work is executed: Redis, queues, retries, the asyncio engine, embedded servers. Knows no domain."""

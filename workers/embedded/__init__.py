@@ -1,0 +1,1 @@
+"""Servers that Arboretum starts for itself where none is given: Valkey from its wheel."""

@@ -1,0 +1,81 @@
+"""Every way in which work can fail, sorted once, where the error is born; everyone above reads the code."""
+
+from enum import StrEnum
+
+
+class ErrorCategory(StrEnum):
+    """Who has to act: time (transient), the user (permanent), or nobody, since Arboretum decided (system)."""
+
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    SYSTEM = "system"
+
+
+class ErrorCode(StrEnum):
+    """The code of a failed run, as it stands in results, filters and logs."""
+
+    RATE_LIMITED = "rate_limited"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    SERVER_ERROR = "server_error"
+    OVERLOADED = "overloaded"
+    BAD_RESPONSE = "bad_response"
+    INVALID_REQUEST = "invalid_request"
+    CONTENT_POLICY = "content_policy"
+    CONTEXT_LENGTH = "context_length"
+    INVALID_KEY = "invalid_key"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    NOT_FOUND = "not_found"
+    SCHEMA_MISMATCH = "schema_mismatch"
+    LIMIT_STEPS = "limit_steps"
+    LIMIT_TOKENS = "limit_tokens"
+    LIMIT_SECONDS = "limit_seconds"
+    LIMIT_COST = "limit_cost"
+    POISON = "poison"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    BUDGET = "budget"
+
+    @property
+    def category(self) -> ErrorCategory:
+        """The category this code belongs to."""
+        if self in TRANSIENT_CODES:
+            return ErrorCategory.TRANSIENT
+        return ErrorCategory.SYSTEM if self in SYSTEM_CODES else ErrorCategory.PERMANENT
+
+
+TRANSIENT_CODES = frozenset(
+    {
+        ErrorCode.RATE_LIMITED,
+        ErrorCode.TIMEOUT,
+        ErrorCode.CONNECTION,
+        ErrorCode.SERVER_ERROR,
+        ErrorCode.OVERLOADED,
+        ErrorCode.BAD_RESPONSE,
+    }
+)
+SYSTEM_CODES = frozenset({ErrorCode.POISON, ErrorCode.CANCELLED, ErrorCode.EXPIRED, ErrorCode.BUDGET})
+
+
+class WorkError(Exception):
+    """A classified failure of a piece of work. The base alone decides on retries, by `code.category`."""
+
+    def __init__(self, code: ErrorCode, message: str, *, retry_after: float | None = None) -> None:
+        """Hold the error code, a message fit for a person, and the seconds the provider asked to wait, if it did."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same call may go through later."""
+        return self.code.category is ErrorCategory.TRANSIENT
+
+
+class InvalidInput(ValueError):
+    """What a person gave is wrong. The message names the field or line and says what is allowed."""
+
+
+class ServerUnavailable(RuntimeError):
+    """A server that the stack needs (Redis, the database) is missing or does not answer; says what to do."""
