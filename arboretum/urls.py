@@ -1,6 +1,7 @@
 """Where each address leads."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+# The pages come first: the admin's own sign-in page is replaced by ours.
+urlpatterns = [path("", include("dashboard.urls")), path("admin/", admin.site.urls)]

@@ -7,3 +7,7 @@ class WorkersConfig(AppConfig):
     """Makes `workers` known to Django."""
 
     name = "workers"
+
+    def ready(self) -> None:
+        """Have Celery workers start the embedded Valkey where they need it."""
+        from . import bootstrap  # noqa: F401

@@ -4,3 +4,4 @@ from .base import *  # noqa: F403
 from .celery import *  # noqa: F403
 from .logs import *  # noqa: F403
 from .stores import *  # noqa: F403
+from .web import *  # noqa: F403

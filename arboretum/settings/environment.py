@@ -1,51 +1,121 @@
-"""The environment that the other settings modules read, and the secrets that development makes for itself."""
+"""The environment that the other settings modules read, and the secrets that development makes for itself.
+
+Nothing here raises on a wrong value: it is noted in `env.problems`, a default stands in for it, and the system checks
+(arboretum/checks.py) say what is wrong before anything starts.
+"""
 
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import environ
 from cryptography.fernet import Fernet
-
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
-env.read_env(BASE_DIR / ".env")
+from django.core.exceptions import ImproperlyConfigured
 
 ENVIRONMENTS = ("development", "staging", "production")
+_KINDS = {int: "a whole number", float: "a number", bool: "a truth value (1 or 0, true or false, yes or no)"}
+_TRUTH_VALUES = {*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0"}
+
+
+class CheckedEnv(environ.Env):  # type: ignore[misc]
+    """Reads variables. An empty one counts as not set; a malformed one is noted, and its default taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
+        """Return the variable's value, or `default` where it is empty or no `cast`."""
+        given = self.ENVIRON.get(var, "").strip()
+        if not given and default is not self.NOTSET:
+            return default
+        try:
+            if cast is bool and given.lower() not in _TRUTH_VALUES:
+                raise ValueError
+            return super().get_value(var, cast, default, parse_default)
+        except ValueError:
+            self.problems.append(f"{var} must be {_KINDS.get(cast, 'well formed')}.")
+            return default
+
+    def one_of(self, var: str, allowed: Collection[str], default: str) -> str:
+        """Return the variable's value where it is among `allowed`, else `default`."""
+        value: str = self.str(var, default=default)
+        if value in allowed:
+            return value
+        self.problems.append(f"{var} must be one of: {', '.join(allowed)}.")
+        return default
+
+    def database(self, url: str) -> dict[str, Any]:
+        """Return Django's settings of the database at `url`; those of no database where it is malformed."""
+        try:
+            config: dict[str, Any] = self.db_url_config(url)
+        except (ValueError, KeyError, AttributeError, ImproperlyConfigured):
+            config = {}
+        known = config.get("ENGINE") in ("django.db.backends.postgresql", "django.db.backends.sqlite3")
+        if known and config.get("NAME") and "://" in url and "#" not in url:
+            return config
+        self.problems.append(
+            "DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:////path/file; "
+            "special characters in the password are percent-encoded."
+        )
+        return {"ENGINE": "django.db.backends.dummy"}
+
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+env = CheckedEnv()
+env.read_env(BASE_DIR / ".env")
+
 ARBORETUM_ENV: str = env.str("ARBORETUM_ENV", default="development")
 IS_PRODUCTION = ARBORETUM_ENV == "production"
 DATA_DIR = Path(env.str("ARBORETUM_DATA_DIR", default=str(BASE_DIR / "var"))).expanduser().resolve()
+# A file that cannot be made there is explained by the check of the data directory.
+with contextlib.suppress(OSError):
+    DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def kept_secret(name: str, make: Callable[[], str]) -> str:
     """Return the secret stored in the data directory under `name`, made by `make()` and written 0600 if it is new.
 
-    Two processes that start at once agree: the file appears whole under its name, and the first one wins.
+    Two processes that start at once agree: the file appears whole under its name, and the first one wins. Empty where
+    the data directory cannot be written.
     """
     path = DATA_DIR / "secrets" / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        if not path.exists():
+            _write_once(path, make())
+        return path.read_text().strip()
+    return ""
+
+
+def _write_once(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(make())
+            file.write(text)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        draft.unlink()
-    return path.read_text().strip()
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def secret_key() -> str:
     """Return `SECRET_KEY`; generated and kept outside production, where an empty one fails a check."""
-    given: str = env.str("SECRET_KEY", default="")
+    # Read as it is: django-environ would take one that begins with "$" for the name of another variable.
+    given: str = env.ENVIRON.get("SECRET_KEY", "")
     return given or ("" if IS_PRODUCTION else kept_secret("secret_key", lambda: secrets.token_urlsafe(50)))
 
 
 def encryption_keys() -> list[str]:
     """Return the Fernet keys, the first of which encrypts; one is generated and kept outside production."""
-    given: list[str] = [key for key in env.list("ARBORETUM_ENCRYPTION_KEYS", default=[]) if key]
+    given = [key.strip() for key in env.list("ARBORETUM_ENCRYPTION_KEYS", default=[]) if key.strip()]
     if given or IS_PRODUCTION:
         return given
-    return [kept_secret("encryption_key", lambda: Fernet.generate_key().decode())]
+    made = kept_secret("encryption_key", lambda: Fernet.generate_key().decode())
+    return [made] if made else []

@@ -8,7 +8,7 @@ from .environment import DATA_DIR, env
 
 DATABASE_URL: str = env.str("DATABASE_URL", default="")
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url_config(DATABASE_URL or f"sqlite:///{DATA_DIR / 'arboretum.sqlite3'}")
+    "default": env.database(DATABASE_URL or f"sqlite:///{DATA_DIR / 'arboretum.sqlite3'}")
 }
 DATABASE = DATABASES["default"]
 

@@ -1,7 +1,7 @@
 """Batches, runs, their attempts and events, and the leases under which workers hold runs."""
 
 from .batch import Batch, BatchQuerySet
-from .lease import Lease
+from .lease import Leadership, Lease
 from .run import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind, RunQuerySet
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "AttemptOutcome",
     "Batch",
     "BatchQuerySet",
+    "Leadership",
     "Lease",
     "Run",
     "RunEvent",

@@ -24,3 +24,17 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"lease {self.pk} of {self.process}"
+
+
+class Leadership(models.Model):
+    """Which worker process does a job that one process at a time should do, and until when.
+
+    Taken and renewed by compare-and-set on the database's clock; two leaders at once are harmless, only wasteful.
+    """
+
+    name = models.CharField(max_length=50, primary_key=True)
+    holder = models.CharField(max_length=100)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"

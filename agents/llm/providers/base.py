@@ -7,14 +7,21 @@ from typing import Any, Protocol
 
 from agents.llm.types import Chunk, Completion, CompletionRequest
 
+# 4 MiB: several times what the longest answers of today's models take.
+MAX_ANSWER_BYTES = 4 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a provider's client is built from: the credential's content, in the clear. Never logged or stored."""
+    """What a provider's client is built from: the credential's content, in the clear. Never logged or stored.
+
+    `max_answer_bytes` bounds an answer, so that a hostile server cannot fill the memory.
+    """
 
     api_key: str = field(repr=False, default="")
     base_url: str = ""
     organisation: str = ""
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,10 @@ class Provider(Protocol):
         ...
 
     def stream(self, request: CompletionRequest) -> AsyncIterator[Chunk]:
-        """Yield the answer's text as it comes, then the whole as one Completion."""
+        """Yield the answer's text as it comes, then the whole as one Completion.
+
+        An empty TextDelta tells that the provider is alive though no text has come.
+        """
         ...
 
     async def list_models(self) -> list[str]:

@@ -1,0 +1,142 @@
+"""Sorts what an OpenAI-compatible server answers into Arboretum's error codes.
+
+Statuses, codes and types: https://platform.openai.com/docs/guides/error-codes; what compatible servers say
+differently is recognised by its words.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from workers.errors import ErrorCode, WorkError
+
+_MAX_MESSAGE = 500
+_MAX_RETRY_AFTER = 86_400.0
+
+# What the body says outweighs the status: servers send these with 400, 403, 404 and 429 alike.
+_NAMED = {
+    "insufficient_quota": ErrorCode.QUOTA_EXHAUSTED,
+    "billing_hard_limit_reached": ErrorCode.QUOTA_EXHAUSTED,
+    "billing_not_active": ErrorCode.QUOTA_EXHAUSTED,
+    "context_length_exceeded": ErrorCode.CONTEXT_LENGTH,
+    "content_filter": ErrorCode.CONTENT_POLICY,
+    "content_policy_violation": ErrorCode.CONTENT_POLICY,
+    "invalid_prompt": ErrorCode.CONTENT_POLICY,
+    "invalid_api_key": ErrorCode.INVALID_KEY,
+    "authentication_error": ErrorCode.INVALID_KEY,
+    "model_not_found": ErrorCode.NOT_FOUND,
+    "rate_limit_exceeded": ErrorCode.RATE_LIMITED,
+    "server_error": ErrorCode.SERVER_ERROR,
+    "overloaded_error": ErrorCode.OVERLOADED,
+}
+_BY_STATUS = {
+    401: ErrorCode.INVALID_KEY,
+    402: ErrorCode.QUOTA_EXHAUSTED,
+    403: ErrorCode.INVALID_KEY,
+    404: ErrorCode.NOT_FOUND,
+    408: ErrorCode.TIMEOUT,
+    429: ErrorCode.RATE_LIMITED,
+    503: ErrorCode.OVERLOADED,
+    529: ErrorCode.OVERLOADED,
+}
+_CONTEXT_PHRASES = ("maximum context length", "context window", "context length", "prompt is too long")
+_POLICY_PHRASES = ("content policy", "content management policy", "usage policies")
+_TOLD_TO_WAIT = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED, ErrorCode.SERVER_ERROR, ErrorCode.TIMEOUT})
+
+
+def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secret: str) -> WorkError:
+    """Return the error that a response other than 2xx stands for.
+
+    `body` may be cut; `secret` is the key, which a message never shows.
+    """
+    detail = _detail(body)
+    named = _named(detail)
+    message = str(detail.get("message") or "")
+    code = named or _by_words(status, message) or _by_status(status)
+    retry_after = parse_retry_after(headers) if code in _TOLD_TO_WAIT else None
+    said = clean_message(message, secret)
+    return WorkError(code, f"HTTP {status}: {said}" if said else f"HTTP {status}", retry_after=retry_after)
+
+
+def error_of_event(error: Any, secret: str) -> WorkError:
+    """Return the error that the field `error` of an answer with status 200, or of a stream's event, stands for."""
+    detail = error if isinstance(error, dict) else {"message": str(error)}
+    message = str(detail.get("message") or "")
+    status = detail.get("code")
+    status = status if isinstance(status, int) and 400 <= status <= 599 else 500
+    code = _named(detail) or _by_words(400, message) or _by_status(status)
+    return WorkError(code, clean_message(message, secret) or "the provider reported an error without a message")
+
+
+def clean_message(text: str, secret: str) -> str:
+    """Return `text` fit to be shown and stored: one line, printable, at most 500 characters, without the key."""
+    if secret:
+        text = text.replace(secret, "[key]")
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * _MAX_MESSAGE]).split())
+    return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait that the headers tell, from 0 to a day; None where they tell none.
+
+    `retry-after-ms` is OpenAI's and Azure's; `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3).
+    """
+    seconds = _seconds(headers.get("retry-after-ms", ""), 1e-3)
+    if seconds is None:
+        value = headers.get("retry-after", "")
+        seconds = _seconds(value, 1.0)
+        if seconds is None:
+            seconds = _until(value)
+    return None if seconds is None else min(max(seconds, 0.0), _MAX_RETRY_AFTER)
+
+
+def _seconds(value: str, unit: float) -> float | None:
+    try:
+        number = float(value) * unit
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _until(value: str) -> float | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
+def _detail(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
+    return error if isinstance(error, dict) else {"message": str(error)}
+
+
+def _named(detail: dict[str, Any]) -> ErrorCode | None:
+    for field in ("code", "type"):
+        name = detail.get(field)
+        if isinstance(name, str) and name in _NAMED:
+            return _NAMED[name]
+    return None
+
+
+def _by_words(status: int, message: str) -> ErrorCode | None:
+    if status not in (400, 403, 413, 422):
+        return None
+    words = message.lower()
+    if any(phrase in words for phrase in _CONTEXT_PHRASES):
+        return ErrorCode.CONTEXT_LENGTH
+    return ErrorCode.CONTENT_POLICY if any(phrase in words for phrase in _POLICY_PHRASES) else None
+
+
+def _by_status(status: int) -> ErrorCode:
+    return _BY_STATUS.get(status) or (ErrorCode.SERVER_ERROR if status >= 500 else ErrorCode.INVALID_REQUEST)

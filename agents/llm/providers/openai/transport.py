@@ -1,0 +1,121 @@
+"""The HTTP client under the SDK: sends only our own headers, bounds what it reads, raises classified errors."""
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import httpx2
+from openai import DefaultAioHttpClient
+
+from workers.errors import ErrorCode, WorkError
+
+from .errors import clean_message, error_of_response
+
+_ERROR_BODY_BYTES = 64 * 1024
+# An allow-list: the SDK adds headers from OPENAI_CUSTOM_HEADERS and telemetry of its own, and the client keeps cookies.
+_SENT_HEADERS = frozenset(
+    {"host", "authorization", "content-type", "content-length", "accept", "accept-encoding", "user-agent"}
+    | {"openai-organization", "x-request-id"}
+)
+
+# It logs every request at INFO, which would be a line a call.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+class GuardedClient(DefaultAioHttpClient):
+    """An HTTP client on aiohttp without a bound on its connections: limits are Arboretum's."""
+
+    def __init__(self, *, max_body_bytes: int, secret: str) -> None:
+        """Read at most `max_body_bytes` of a whole body; `secret` never appears in a message.
+
+        Neither proxies nor .netrc nor certificates are taken from the environment, and redirects are not followed,
+        so a call goes where the credential says and nowhere else.
+        """
+        # aiohttp reads a limit of 0 as none; None would leave it at 100.
+        limits = httpx2.Limits(max_connections=0, max_keepalive_connections=None, keepalive_expiry=30.0)
+        super().__init__(limits=limits, trust_env=False, follow_redirects=False)
+        self._max_body_bytes = max_body_bytes
+        self._secret = secret
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **kwargs: Any) -> httpx2.Response:
+        """Return the response, read whole unless `stream` was asked for and given.
+
+        Raises WorkError for every failure, a status other than 2xx included.
+        """
+        for name in [name for name in request.headers if name not in _SENT_HEADERS or not request.headers[name]]:
+            del request.headers[name]
+        # A compressed body could unfold to a thousand times its size.
+        request.headers["accept-encoding"] = "identity"
+        try:
+            response = await super().send(request, stream=True, **kwargs)
+        except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, ValueError) as error:
+            raise transport_error(error, self._secret) from None
+        try:
+            await self._check(response)
+            if not stream or not is_event_stream(response):
+                response.stream = _BoundedStream(response.stream, self._max_body_bytes)
+                await response.aread()
+        except BaseException as error:
+            await response.aclose()
+            if isinstance(error, (httpx2.HTTPError, aiohttp.ClientError)):
+                raise transport_error(error, self._secret) from None
+            raise
+        return response
+
+    async def _check(self, response: httpx2.Response) -> None:
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise WorkError(ErrorCode.BAD_RESPONSE, f"the server compressed its answer unasked ({encoding[:20]})")
+        if response.status_code // 100 != 2:
+            body = await _read_head(response, _ERROR_BODY_BYTES)
+            raise error_of_response(response.status_code, response.headers, body, self._secret)
+
+
+def is_event_stream(response: httpx2.Response) -> bool:
+    """Tell whether the server streams, whatever it was asked for."""
+    return "event-stream" in response.headers.get("content-type", "")
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    """A body that ends in an error when it grows beyond its bound."""
+
+    def __init__(self, inner: Any, most: int) -> None:
+        self._inner = inner
+        self._most = most
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in self._inner:
+            size += len(piece)
+            if size > self._most:
+                raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer is larger than {self._most} bytes")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _read_head(response: httpx2.Response, most: int) -> bytes:
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= most:
+            break
+    return bytes(body[:most])
+
+
+def transport_error(error: Exception, secret: str) -> WorkError:
+    """Return the error that a failure below HTTP stands for.
+
+    The SDK's aiohttp transport names a lost connection a timeout, so aiohttp's own exception, its cause, decides.
+    """
+    cause = error.__cause__ or error
+    if isinstance(cause, TimeoutError):
+        return WorkError(ErrorCode.TIMEOUT, "the server did not answer in time")
+    if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, ValueError)):
+        return WorkError(ErrorCode.INVALID_REQUEST, f"the request cannot be sent ({type(cause).__name__})")
+    if isinstance(cause, (httpx2.DecodingError, aiohttp.ClientResponseError)):
+        return WorkError(ErrorCode.BAD_RESPONSE, f"the server's answer is not valid HTTP ({type(cause).__name__})")
+    said = clean_message(str(cause), secret)
+    return WorkError(ErrorCode.CONNECTION, f"the connection failed: {said or type(cause).__name__}")

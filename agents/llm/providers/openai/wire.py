@@ -1,0 +1,174 @@
+"""Requests and answers as they stand in the JSON of chat completions.
+
+Fields: https://platform.openai.com/docs/api-reference/chat
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from agents.llm.errors import BilledError
+from agents.llm.tokens import estimate_request_tokens, estimate_tokens
+from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
+from workers.errors import ErrorCode, WorkError
+
+from .errors import error_of_event
+
+
+def request_body(request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
+    """Return the body of the call; the agent's parameters cannot change what Arboretum fills in."""
+    parameters = dict(request.parameters)
+    body: dict[str, Any] = {**parameters.pop("extra_body", {}), **parameters}
+    body["model"] = request.model
+    body["messages"] = [_message(message) for message in request.messages]
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.output_schema is not None:
+        schema = dict(request.output_schema)
+        form = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return body
+
+
+def is_strict(schema: Any) -> bool:
+    """Tell whether the server may be asked to enforce `schema`.
+
+    OpenAI refuses strict schemas whose objects leave fields optional or open:
+    https://platform.openai.com/docs/guides/structured-outputs
+    """
+    if isinstance(schema, list):
+        return all(map(is_strict, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or properties is not None:
+        fields = properties or {}
+        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(fields):
+            return False
+        return all(map(is_strict, fields.values()))
+    return all(map(is_strict, schema.values()))
+
+
+def parse_json(body: bytes | str, content_type: str) -> dict[str, Any]:
+    """Return the JSON object in `body`. Raises WorkError `bad_response` where it is none."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        kind = content_type.partition(";")[0].strip()[:50] or "no content type"
+        raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer is not valid JSON ({kind})") from None
+    if not isinstance(parsed, dict):
+        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer is not a JSON object")
+    return parsed
+
+
+def parse_completion(
+    parsed: dict[str, Any], headers: Mapping[str, str], request: CompletionRequest, secret: str
+) -> Completion:
+    """Return the answer in `parsed`. Raises WorkError for an error reported in it, and where it holds no answer."""
+    if parsed.get("error"):
+        raise error_of_event(parsed["error"], secret)
+    choice = first_choice(parsed)
+    message = choice.get("message") if choice else None
+    if not isinstance(message, dict):
+        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds no message")
+    items = message.get("tool_calls")
+    calls = tuple(_tool_call(item) for item in items) if isinstance(items, list) else ()
+    return make_completion(
+        text=content_text(message.get("content")),
+        tool_calls=calls,
+        finish_reason=choice.get("finish_reason") if choice else None,
+        refusal=message.get("refusal"),
+        parsed=parsed,
+        headers=headers,
+        request=request,
+    )
+
+
+def first_choice(parsed: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the first choice of an answer or of a stream's event; None where there is none."""
+    choices = parsed.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        return choices[0]
+    return None
+
+
+def make_completion(
+    *,
+    text: str,
+    tool_calls: tuple[ToolCall, ...],
+    finish_reason: Any,
+    refusal: Any,
+    parsed: dict[str, Any],
+    headers: Mapping[str, str],
+    request: CompletionRequest,
+) -> Completion:
+    """Return the whole answer; `parsed` is what says usage, model and id. Raises BilledError where it was withheld."""
+    usage = parse_usage(parsed.get("usage")) or _estimated_usage(request, text, tool_calls)
+    if finish_reason == "content_filter":
+        raise BilledError(ErrorCode.CONTENT_POLICY, "the provider's content filter withheld the answer", usage)
+    if refusal and not text and not tool_calls:
+        raise BilledError(ErrorCode.CONTENT_POLICY, "the model refused to answer", usage)
+    return Completion(
+        text=text,
+        tool_calls=tool_calls,
+        usage=usage,
+        finish_reason=str(finish_reason or "stop"),
+        model=str(parsed.get("model") or request.model),
+        request_id=headers.get("x-request-id") or str(parsed.get("id") or ""),
+        rate_limits={name: value for name, value in headers.items() if name.startswith("x-ratelimit-")},
+    )
+
+
+def parse_usage(usage: Any) -> Usage | None:
+    """Return the tokens that the provider counted; None where it says nothing usable."""
+    if not isinstance(usage, dict):
+        return None
+    counts = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        return None
+    return Usage(*counts)
+
+
+def content_text(content: Any) -> str:
+    """Return the text of a message's content: a text, or parts of which those of text count."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return ""
+
+
+def _message(message: Message) -> dict[str, Any]:
+    wire: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_call_id is not None:
+        wire["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        wire["content"] = message.content or None
+        wire["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return wire
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
+
+
+def _tool_call(item: Any) -> ToolCall:
+    function = item.get("function") if isinstance(item, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds a tool call without a name")
+    arguments = function.get("arguments")
+    # Some servers send the arguments as an object in place of its text.
+    written = arguments if isinstance(arguments, str) else orjson.dumps(arguments or {}).decode()
+    return ToolCall(str(item.get("id") or ""), function["name"], written)
+
+
+def _estimated_usage(request: CompletionRequest, text: str, calls: tuple[ToolCall, ...]) -> Usage:
+    output = estimate_tokens(text) + sum(estimate_tokens(call.name + call.arguments) for call in calls)
+    return Usage(estimate_request_tokens(request), output)

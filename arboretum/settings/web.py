@@ -1,0 +1,66 @@
+"""What the pages need: static files, content security, Flower's address, the admin's look."""
+
+from typing import Any
+
+from .environment import BASE_DIR, IS_PRODUCTION, env
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "var" / "static"
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+# Production serves what collectstatic gathered, hashed and compressed; elsewhere files come straight from the apps.
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_MAX_AGE = 3600 if IS_PRODUCTION else 0
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# Empty: Flower listens on `flower.sock` in the data directory.
+FLOWER_URL: str = env.str("FLOWER_URL", default="")
+
+# One line a request, when it ends; a user's id is enough to know who it was.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
+DJANGO_STRUCTLOG_CELERY_ENABLED = False
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# The admin (Alpine) and Flower need inline code; both are for staff alone.
+CONTENT_SECURITY_POLICY_STAFF = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'self'; "
+    "frame-ancestors 'none'"
+)
+
+_GREEN = {
+    "50": "oklch(97.5% .015 155)",
+    "100": "oklch(94.5% .03 155)",
+    "200": "oklch(89% .06 155)",
+    "300": "oklch(82% .1 155)",
+    "400": "oklch(74% .14 155)",
+    "500": "oklch(63% .14 155)",
+    "600": "oklch(56% .13 155)",
+    "700": "oklch(48% .11 155)",
+    "800": "oklch(40% .09 155)",
+    "900": "oklch(33% .07 155)",
+    "950": "oklch(24% .05 155)",
+}
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Arboretum",
+    "SITE_HEADER": "Arboretum",
+    "SITE_SUBHEADER": "Administration",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "forest",
+    "SHOW_HISTORY": True,
+    "SHOW_BACK_BUTTON": True,
+    "ENVIRONMENT": "dashboard.context.admin_environment",
+    "COLORS": {"primary": _GREEN},
+    "SIDEBAR": {"show_search": True, "show_all_applications": False},
+    "COMMAND": {"search_models": False, "show_history": False},
+}

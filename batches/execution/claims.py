@@ -1,0 +1,81 @@
+"""Claiming: a run goes to `running` by compare-and-set before any provider is called."""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce, Now
+
+from batches.models import Batch, Run
+from batches.states import BatchState, RunState
+
+_DUE = Q(not_before=None) | Q(not_before__lte=Now())
+_FIELDS = (
+    "id",
+    "batch_id",
+    "attempt",
+    "token",
+    "lease_id",
+    "agent_version_id",
+    "input_kind",
+    "input_json",
+    "tries",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A run in the hands of this process. `attempt` and `token` are the fence behind which its result is stored."""
+
+    id: int
+    batch_id: int | None
+    attempt: int
+    token: int
+    lease_id: int
+    version_id: int
+    input_kind: str
+    input_json: str
+    tries: int
+
+
+def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
+    """Take up to `limit` due runs of a running batch, in the order of the input; fewer mean that no more are due now.
+
+    Nothing is taken of a batch that is not running. Rivals never get the same row: PostgreSQL locks and skips, SQLite
+    lets one writer in at a time.
+    """
+    with transaction.atomic():
+        if not Batch.objects.filter(pk=batch_id, state=BatchState.RUNNING).exists():
+            return []
+        pending = Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING).order_by("id")
+        ids = list(pending.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
+        return _take(ids, RunState.PENDING, lease_id)
+
+
+def claim_singles(run_ids: Collection[int], lease_id: int) -> list[ClaimedRun]:
+    """Take those of the queued single runs `run_ids` that are due and not taken by anybody else."""
+    with transaction.atomic():
+        queued = Run.objects.filter(_DUE, id__in=run_ids, state=RunState.QUEUED)
+        ids = list(queued.select_for_update(skip_locked=True).values_list("id", flat=True))
+        return _take(ids, RunState.QUEUED, lease_id)
+
+
+def _take(ids: Sequence[int], state: RunState, lease_id: int) -> list[ClaimedRun]:
+    if not ids:
+        return []
+    token = secrets.randbits(62)
+    Run.objects.filter(id__in=ids, state=state).update(
+        state=RunState.RUNNING,
+        attempt=F("attempt") + 1,
+        token=token,
+        lease_id=lease_id,
+        not_before=None,
+        started_at=Coalesce("started_at", Now()),
+    )
+    return [ClaimedRun(*row) for row in _claimed(ids, token).values_list(*_FIELDS)]
+
+
+def _claimed(ids: Sequence[int], token: int) -> QuerySet[Run]:
+    return Run.objects.filter(id__in=ids, token=token, state=RunState.RUNNING).order_by("id")

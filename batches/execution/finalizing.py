@@ -1,0 +1,57 @@
+"""Winding a batch up: its counts are proved against its rows, and exactly one caller ends it."""
+
+import structlog
+from django.db import transaction
+from django.db.models import Count, F
+from django.db.models.functions import Now
+
+from batches.models import Batch, Run
+from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
+
+from .storing import LIVE_STATES
+
+log = structlog.get_logger(__name__)
+
+
+def finalize_batch(batch_id: int) -> bool:
+    """End a batch whose rows have all ended, and return whether this call ended it.
+
+    Idempotent and safe beside rivals: `finalizing` is taken by compare-and-set, and left by it. Where the rows say
+    otherwise than the counts, the rows win: the counts are set right, and a batch with rows left runs on.
+    """
+    done = F("succeeded") + F("failed") + F("cancelled") + F("expired")
+    live = Batch.objects.filter(pk=batch_id, state__in=LIVE_STATES, total__lte=done)
+    live.update(state=BatchState.FINALIZING, finalizing_at=Now())
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().filter(pk=batch_id, state=BatchState.FINALIZING).first()
+        return batch is not None and _settle(batch)
+
+
+def _settle(batch: Batch) -> bool:
+    counts = _proved_counts(batch)
+    left = batch.total - sum(counts.values())
+    state = _unfinished_state(batch) if left else _final_state(batch)
+    if any(getattr(batch, name) != number for name, number in counts.items()):
+        log.warning("batch_counts_corrected", batch_id=batch.pk, left=left)
+    changes = {"finished_at": None if left else Now(), "finalizing_at": None if left else F("finalizing_at")}
+    Batch.objects.filter(pk=batch.pk).update(state=state, **counts, **changes)
+    if not left:
+        log.info("batch_finished", batch_id=batch.pk, state=str(state), **counts)
+    return not left
+
+
+def _proved_counts(batch: Batch) -> dict[str, int]:
+    rows = Run.objects.of_batch(batch.pk).filter(state__in=TERMINAL_RUN_STATES)
+    found = dict(rows.order_by().values_list("state").annotate(number=Count("id")))
+    return {str(state): found.get(state, 0) for state in TERMINAL_RUN_STATES}
+
+
+def _final_state(batch: Batch) -> BatchState:
+    if batch.cancelling_at is not None:
+        return BatchState.CANCELLED
+    is_expired = Run.objects.of_batch(batch.pk).filter(state=RunState.EXPIRED).exists()
+    return BatchState.EXPIRED if is_expired else BatchState.COMPLETED
+
+
+def _unfinished_state(batch: Batch) -> BatchState:
+    return BatchState.CANCELLING if batch.cancelling_at is not None else BatchState.RUNNING

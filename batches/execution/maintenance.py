@@ -1,0 +1,173 @@
+"""Maintenance: what keeps every batch moving whatever was lost. Runs in every worker process, works in the leader.
+
+Each sweep is safe to run twice and beside rivals; a failing sweep is logged and the next one goes on.
+"""
+
+from collections.abc import Callable
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, Q
+from django.db.models.functions import Now
+
+from batches.models import Attempt, AttemptOutcome, Batch, Leadership, Lease, Run
+from batches.publishing import lease_messages_wanted, publish_finalize, publish_leases, publish_runs, queue_length
+from batches.states import BatchState, RunState
+from workers.errors import ErrorCode
+
+from .clock import now_plus
+from .storing import LIVE_STATES, add_to_batches
+
+log = structlog.get_logger(__name__)
+
+SWEEP_SECONDS = 2.0
+LEADERSHIP_SECONDS = 10.0
+# A run that was in the hands of this many dying processes is taken for their cause.
+MOST_CRASHES = 5
+# A single run that nobody took this long after it was due is offered again.
+UNTAKEN_SECONDS = 5.0
+MOST_PUBLISHED = 500
+REAPED_ROWS = 500
+# A batch whose rows stopped coming this long ago lost the process that wrote them.
+ABANDONED_SECONDS = 120.0
+
+
+def lead(holder: str, name: str = "maintenance") -> bool:
+    """Take or renew the leadership for `holder`, and return whether it leads now."""
+    mine_or_free = Q(holder=holder) | Q(expires_at__lte=Now())
+    row = Leadership.objects.filter(name=name)
+    if row.filter(mine_or_free).update(holder=holder, expires_at=now_plus(LEADERSHIP_SECONDS)):
+        return True
+    if row.exists():
+        return False
+    try:
+        with transaction.atomic():
+            Leadership.objects.create(name=name, holder=holder, expires_at=now_plus(LEADERSHIP_SECONDS))
+    except IntegrityError:
+        return False
+    return True
+
+
+def resign(holder: str) -> None:
+    """Give up the leadership that `holder` has, if it has it, so that another takes over at once."""
+    Leadership.objects.filter(holder=holder).update(expires_at=Now())
+
+
+def sweep(holder: str) -> None:
+    """Do one round, if `holder` leads."""
+    if not lead(holder):
+        return
+    for step in (reap, offer_batches, offer_singles, finalize_ended, end_abandoned):
+        run_step(step)
+
+
+def run_step(step: Callable[[], int]) -> None:
+    """Run one step; log what it did, and what went wrong without stopping the round."""
+    name = step.__name__
+    try:
+        number = step()
+    except Exception as error:
+        log.exception("maintenance_failed", step=name, error=type(error).__name__)
+        return
+    if number:
+        log.info("maintenance_done", step=name, number=number)
+
+
+def reap() -> int:
+    """Take runs back from leases that ran out without being released: their process died. Returns how many."""
+    dead = Lease.objects.filter(released_at=None, expires_at__lt=Now())
+    total = 0
+    for lease in dead.order_by("pk")[:50]:
+        while number := _reap_lease(lease):
+            total += number
+    return total
+
+
+def _reap_lease(lease: Lease) -> int:
+    """Take up to REAPED_ROWS runs of a dead lease; release the lease when none is left."""
+    with transaction.atomic():
+        held = Run.objects.filter(lease=lease, state=RunState.RUNNING)
+        size = held.count()
+        rows = list(held.select_for_update(skip_locked=True).order_by("id")[:REAPED_ROWS])
+        if not rows:
+            Lease.objects.filter(pk=lease.pk, released_at=None).update(released_at=Now())
+            return 0
+        _write_crashes(rows, lease, size)
+    log.warning("lease_reaped", lease=lease.pk, process=lease.process, runs=len(rows))
+    return len(rows)
+
+
+def _write_crashes(rows: list[Run], lease: Lease, size: int) -> None:
+    poison = [row.pk for row in rows if row.crashes + 1 >= MOST_CRASHES]
+    back = Run.objects.filter(pk__in=[row.pk for row in rows if row.crashes + 1 < MOST_CRASHES])
+    crashed = {"lease": None, "token": None, "crashes": F("crashes") + 1, "crash_slice": size}
+    back.filter(batch=None).update(state=RunState.QUEUED, **crashed)
+    back.exclude(batch=None).update(state=RunState.PENDING, **crashed)
+    message = f"{MOST_CRASHES} worker processes died while they ran this input."
+    Run.objects.filter(pk__in=poison).update(
+        state=RunState.FAILED, error_code=ErrorCode.POISON, error_message=message, finished_at=Now(), **crashed
+    )
+    Attempt.objects.bulk_create(
+        [
+            Attempt(
+                run_id=row.pk,
+                number=row.attempt,
+                outcome=AttemptOutcome.CRASHED,
+                worker=lease.process,
+                finished_at=Now(),
+                error_message="The worker process died.",
+            )
+            for row in rows
+        ],
+        ignore_conflicts=True,
+    )
+    if lease.batch_id is not None and poison:
+        add_to_batches({lease.batch_id: {"failed": len(poison)}})
+
+
+def offer_batches() -> int:
+    """Publish leases of running batches that have due rows and fewer processes at work than there could be."""
+    number = 0
+    running = Batch.objects.filter(state=BatchState.RUNNING).annotate(
+        live=Count("leases", filter=Q(leases__released_at=None, leases__expires_at__gt=Now()))
+    )
+    for batch in running.order_by("-priority", "pk"):
+        wanted = lease_messages_wanted(batch.remaining) - batch.live
+        if wanted > 0 and not queue_length("batch") and _has_due_rows(batch.pk):
+            publish_leases(batch.pk, wanted)
+            number += wanted
+    return number
+
+
+def _has_due_rows(batch_id: int) -> bool:
+    due = Q(not_before=None) | Q(not_before__lte=Now())
+    return Run.objects.filter(due, batch_id=batch_id, state=RunState.PENDING).exists()
+
+
+def offer_singles() -> int:
+    """Publish single runs that are due and that nobody took."""
+    if queue_length("interactive"):
+        return 0
+    untaken = Run.objects.filter(state=RunState.QUEUED).filter(
+        Q(not_before=None, created_at__lt=now_plus(-UNTAKEN_SECONDS)) | Q(not_before__lt=now_plus(-UNTAKEN_SECONDS))
+    )
+    ids = list(untaken.order_by("id").values_list("id", flat=True)[:MOST_PUBLISHED])
+    publish_runs(ids)
+    return len(ids)
+
+
+def finalize_ended() -> int:
+    """Wind up batches whose rows have all ended, and those whose winding up was cut short."""
+    done = F("succeeded") + F("failed") + F("cancelled") + F("expired")
+    ended = Batch.objects.filter(Q(state__in=LIVE_STATES, total__lte=done) | Q(state=BatchState.FINALIZING))
+    ids = list(ended.values_list("pk", flat=True))
+    for batch_id in ids:
+        publish_finalize(batch_id)
+    return len(ids)
+
+
+def end_abandoned() -> int:
+    """Fail batches whose rows stopped coming because the process that wrote them died."""
+    abandoned = Batch.objects.filter(state=BatchState.VALIDATING, updated_at__lt=now_plus(-ABANDONED_SECONDS))
+    reason = "The process that was reading the input died; create the batch again."
+    return abandoned.update(state=BatchState.FAILED, state_reason=reason, finished_at=Now())

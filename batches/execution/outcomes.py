@@ -1,0 +1,57 @@
+"""What came of an attempt, as plain values on their way to the database."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from agents.llm.types import Usage
+from batches.models import AttemptOutcome, RunEventKind
+from batches.states import RunState
+
+from .claims import ClaimedRun
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event of the attempt that is worth keeping."""
+
+    kind: RunEventKind
+    data: dict[str, Any]
+    at: datetime
+
+
+@dataclass(slots=True)
+class Spent:
+    """What an attempt has used so far; filled in as the runner's events come, so that a cut attempt is priced too."""
+
+    started_at: datetime
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    cost: Decimal = Decimal(0)
+    steps: int = 0
+    latency_ms: int = 0
+    first_token_ms: int | None = None
+    request_id: str = ""
+    events: list[EventRecord] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended and what becomes of its run.
+
+    `state` is the run's next state: terminal, or back to pending or queued, then due again after `delay` seconds.
+    `tries` is the run's count of tries from now on.
+    """
+
+    run: ClaimedRun
+    worker: str
+    spent: Spent
+    kind: AttemptOutcome
+    state: RunState
+    tries: int
+    delay: float = 0.0
+    output: str | None = None
+    parsed_json: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None

@@ -1,0 +1,196 @@
+"""Storing outcomes: one transaction for many, each result only where attempt and token still match (the fence).
+
+A result that comes too late is refused, and what it cost is kept on its attempt, its run and its batch.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from batches.models import Attempt, AttemptOutcome, Batch, Run, RunEvent
+from batches.publishing import publish_finalize
+from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
+
+from .clock import sql_now
+from .outcomes import Outcome
+
+_COLUMNS = (
+    "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, latency_ms, "
+    "input_tokens, output_tokens, cost"
+)
+_WIDTH = _COLUMNS.count(",") + 1
+# Batches whose rows may still change state through workers.
+LIVE_STATES = (BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING)
+
+
+def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
+    """Store `outcomes` in one transaction and return which were accepted, in order.
+
+    Safe to run again: a second call finds the fence closed and the attempts recorded. Batches of which no row is left
+    are handed to `batches.finalize_batch` after the commit.
+    """
+    with transaction.atomic():
+        accepted = _write_runs(outcomes)
+        flags = [(outcome.run.id, outcome.run.attempt) in accepted for outcome in outcomes]
+        fresh = [outcome for outcome, is_accepted in zip(outcomes, flags, strict=True) if is_accepted]
+        late = [outcome for outcome, is_accepted in zip(outcomes, flags, strict=True) if not is_accepted]
+        _write_attempts(fresh)
+        priced = _write_late_attempts(late)
+        _write_counts(fresh, priced)
+    return flags
+
+
+def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
+    """Write the runs whose fence is open; return their ids and attempts."""
+    parsed = "CAST(v.parsed AS jsonb)" if connection.vendor == "postgresql" else "v.parsed"
+    due = sql_now("CAST(v.delay AS real)")
+    statement = f"""
+        WITH v ({_COLUMNS}) AS (VALUES {", ".join([f"({', '.join(['%s'] * _WIDTH)})"] * len(outcomes))})
+        UPDATE batches_run AS r SET
+            state = v.state, tries = CAST(v.tries AS integer), lease_id = NULL, token = NULL,
+            not_before = CASE WHEN v.delay > 0 THEN {due} END,
+            finished_at = CASE WHEN v.ended = 1 THEN {sql_now()} END,
+            output = CAST(v.output AS text), parsed = {parsed},
+            error_code = CAST(v.error_code AS text), error_message = CAST(v.error_message AS text),
+            latency_ms = CAST(v.latency_ms AS integer),
+            input_tokens = r.input_tokens + v.input_tokens, output_tokens = r.output_tokens + v.output_tokens,
+            cost = r.cost + CAST(v.cost AS numeric)
+        FROM v
+        WHERE r.id = v.run_id AND r.attempt = v.run_attempt AND r.token = v.run_token AND r.state = 'running'
+        RETURNING id, attempt"""  # noqa: S608 - the text is made of constants alone
+    parameters: list[object] = []
+    for outcome in outcomes:
+        parameters += _row(outcome)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return {(row[0], row[1]) for row in cursor.fetchall()}
+
+
+def _row(outcome: Outcome) -> tuple[object, ...]:
+    run, spent = outcome.run, outcome.spent
+    return (
+        run.id,
+        run.attempt,
+        run.token,
+        str(outcome.state),
+        int(outcome.state in TERMINAL_RUN_STATES),
+        outcome.delay,
+        outcome.tries,
+        outcome.output,
+        outcome.parsed_json,
+        outcome.error_code,
+        outcome.error_message,
+        spent.latency_ms,
+        spent.usage.input_tokens,
+        spent.usage.output_tokens,
+        str(spent.cost),
+    )
+
+
+def _attempt(outcome: Outcome, kind: AttemptOutcome) -> Attempt:
+    spent = outcome.spent
+    return Attempt(
+        run_id=outcome.run.id,
+        number=outcome.run.attempt,
+        outcome=kind,
+        worker=outcome.worker,
+        model=spent.model,
+        started_at=spent.started_at,
+        finished_at=Now(),
+        latency_ms=spent.latency_ms,
+        first_token_ms=spent.first_token_ms,
+        steps=spent.steps,
+        input_tokens=spent.usage.input_tokens,
+        output_tokens=spent.usage.output_tokens,
+        cost=spent.cost,
+        request_id=spent.request_id,
+        error_code=outcome.error_code,
+        error_message=outcome.error_message,
+    )
+
+
+def _write_attempts(outcomes: Sequence[Outcome]) -> None:
+    Attempt.objects.bulk_create([_attempt(outcome, outcome.kind) for outcome in outcomes])
+    RunEvent.objects.bulk_create(
+        RunEvent(
+            run_id=outcome.run.id, attempt=outcome.run.attempt, kind=event.kind, data=event.data, created_at=event.at
+        )
+        for outcome in outcomes
+        for event in outcome.spent.events
+    )
+
+
+def _write_late_attempts(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Record attempts whose result is refused; return those whose cost was not recorded before.
+
+    The reaper may have recorded the attempt as crashed, without knowing what it cost.
+    """
+    if not outcomes:
+        return []
+    states = dict(Run.objects.filter(pk__in=[o.run.id for o in outcomes]).values_list("pk", "state"))
+    priced = [outcome for outcome in outcomes if outcome.run.id in states and _record_late(outcome, states)]
+    for outcome in priced:
+        spent = outcome.spent
+        Run.objects.filter(pk=outcome.run.id).update(
+            cost=F("cost") + spent.cost,
+            input_tokens=F("input_tokens") + spent.usage.input_tokens,
+            output_tokens=F("output_tokens") + spent.usage.output_tokens,
+        )
+    return priced
+
+
+def _record_late(outcome: Outcome, states: Mapping[int, str]) -> bool:
+    cancelled = states[outcome.run.id] == RunState.CANCELLED
+    kind = AttemptOutcome.CANCELLED if cancelled else AttemptOutcome.STALE
+    attempt = _attempt(outcome, kind)
+    known = Attempt.objects.filter(run_id=outcome.run.id, number=outcome.run.attempt)
+    if not known.exists():
+        attempt.save(force_insert=True)
+        return True
+    values = {
+        name: getattr(attempt, name) for name in ("outcome", "latency_ms", "steps", "input_tokens", "output_tokens")
+    }
+    return bool(
+        known.filter(outcome=AttemptOutcome.CRASHED).update(
+            **values, cost=attempt.cost, model=attempt.model, request_id=attempt.request_id, worker=attempt.worker
+        )
+    )
+
+
+def _write_counts(fresh: Sequence[Outcome], late: Sequence[Outcome]) -> None:
+    """Add to the batches' counts what changed. Runs are locked before batches everywhere, so nobody deadlocks."""
+    deltas: dict[int, dict[str, int | Decimal]] = defaultdict(lambda: defaultdict(int))
+    for outcome in (*fresh, *late):
+        if outcome.run.batch_id is not None:
+            delta = deltas[outcome.run.batch_id]
+            delta["cost"] += outcome.spent.cost
+            delta["input_tokens"] += outcome.spent.usage.input_tokens
+            delta["output_tokens"] += outcome.spent.usage.output_tokens
+    for outcome in fresh:
+        if outcome.run.batch_id is not None and outcome.state in TERMINAL_RUN_STATES:
+            deltas[outcome.run.batch_id][outcome.state] += 1
+    add_to_batches(deltas)
+
+
+def add_to_batches(deltas: Mapping[int, Mapping[str, int | Decimal]]) -> None:
+    """Add `deltas` (batch id -> field -> amount) to the batches' counts, and finalise those with no row left.
+
+    To be called in the transaction that changes the rows, after them.
+    """
+    for batch_id in sorted(deltas):
+        Batch.objects.filter(pk=batch_id).update(
+            **{name: F(name) + amount for name, amount in deltas[batch_id].items()}
+        )
+    for batch_id in ended_batches(deltas.keys()):
+        publish_finalize(batch_id)
+
+
+def ended_batches(batch_ids: Collection[int]) -> list[int]:
+    """Return those of the live batches `batch_ids` whose every row has ended, by their counts."""
+    done = F("succeeded") + F("failed") + F("cancelled") + F("expired")
+    ended = Batch.objects.filter(Q(total__lte=done), pk__in=list(batch_ids), state__in=LIVE_STATES)
+    return list(ended.values_list("pk", flat=True))

@@ -1,0 +1,239 @@
+"""`BatchManager`: everything that a user does to batches. Pages, APIs and commands call these same verbs."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import Case, F, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Now
+
+from agents.models import AgentVersion
+from agents.prompts import template
+from credentials.models import User
+from workers.errors import InvalidInput
+
+from .creating import insert_rows
+from .execution.storing import add_to_batches
+from .inputs import InputReport, check_input, open_input
+from .models import Batch, Run
+from .publishing import lease_messages_wanted, publish_finalize, publish_leases
+from .states import BatchState, Priority, RunState
+
+log = structlog.get_logger(__name__)
+
+CANCELLED_ROWS = 5_000
+RETRYABLE_STATES = (
+    BatchState.RUNNING,
+    BatchState.PAUSED,
+    BatchState.COMPLETED,
+    BatchState.CANCELLED,
+    BatchState.EXPIRED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What a user may choose about a batch. `max_cost` is US dollars; `skip_bad_rows` leaves bad rows out."""
+
+    name: str = ""
+    priority: Priority = Priority.NORMAL
+    weight: int = 1
+    max_cost: Decimal | None = None
+    skip_bad_rows: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class BadRows(InvalidInput):
+    """The input has bad rows and the user did not choose to skip them; `report` names each by line and reason."""
+
+    def __init__(self, report: InputReport) -> None:
+        """Hold the report of the check."""
+        super().__init__(report.describe())
+        self.report = report
+
+
+class BatchManager:
+    """The verbs of one user. Each raises InvalidInput where the batch is not theirs or its state does not allow it."""
+
+    def __init__(self, user: User) -> None:
+        """Act for `user`."""
+        self._user = user
+
+    def get(self, batch_id: int) -> Batch:
+        """Return a batch that the user may see."""
+        batch = Batch.objects.visible_to(self._user).filter(pk=batch_id).first()
+        if batch is None:
+            raise InvalidInput(f"There is no batch {batch_id}.")
+        return batch
+
+    def create(
+        self,
+        version: AgentVersion,
+        path: Path,
+        options: BatchOptions | None = None,
+        *,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Batch:
+        """Create a batch of `version` over the rows of the file at `path`, and return it, ready to start.
+
+        The whole file is checked first: nothing is created where a row is bad, unless the user chose to skip bad rows.
+        `on_progress` is told the rows written and their number. Raises InvalidInput (BadRows for bad rows).
+        """
+        self._check_version(version)
+        options = options or BatchOptions()
+        prompt = template(version.prompt)
+        if columns := open_input(path).columns:
+            prompt.check(columns)
+        report = check_input(path, prompt.names)
+        if report.problem_count and not (options.skip_bad_rows and report.total):
+            raise BadRows(report)
+        batch = self._new_batch(version, report, options)
+        try:
+            insert_rows(batch, report, on_progress)
+        except BaseException:
+            # Ctrl-C included: nothing half-created stays.
+            discard(batch)
+            raise
+        batch.refresh_from_db()
+        log.info("batch_created", batch_id=batch.pk, rows=batch.total, skipped=batch.skipped_rows)
+        return batch
+
+    def _check_version(self, version: AgentVersion) -> None:
+        if not AgentVersion.objects.visible_to(self._user).filter(pk=version.pk).exists():
+            raise InvalidInput(f"There is no agent {version}.")
+
+    def _new_batch(self, version: AgentVersion, report: InputReport, options: BatchOptions) -> Batch:
+        return Batch.objects.create(
+            owner=self._user,
+            name=options.name or report.path.stem[:200],
+            agent_version=version,
+            priority=options.priority,
+            weight=options.weight,
+            max_cost=options.max_cost,
+            metadata=dict(options.metadata),
+            columns=list(report.columns),
+            input_name=report.path.name[:255],
+            input_bytes=report.bytes,
+            skipped_rows=report.problem_count,
+        )
+
+    def start(self, batch: Batch) -> Batch:
+        """Start a ready batch."""
+        self._move(batch, [BatchState.READY], BatchState.RUNNING, started_at=Coalesce("started_at", Now()))
+        publish_leases(batch.pk, lease_messages_wanted(batch.remaining))
+        return batch
+
+    def pause(self, batch: Batch, reason: str = "") -> Batch:
+        """Stop taking rows. Calls in flight end and are kept."""
+        return self._move(batch, [BatchState.RUNNING], BatchState.PAUSED, state_reason=reason)
+
+    def resume(self, batch: Batch) -> Batch:
+        """Go on where a paused batch stopped."""
+        self._move(batch, [BatchState.PAUSED], BatchState.RUNNING, state_reason="")
+        publish_leases(batch.pk, lease_messages_wanted(batch.remaining))
+        return batch
+
+    def cancel(self, batch: Batch) -> Batch:
+        """End a batch: what has not run is cancelled, calls in flight are cut, what is finished stays."""
+        live = [BatchState.READY, BatchState.RUNNING, BatchState.PAUSED]
+        self._move(batch, live, BatchState.CANCELLING, cancelling_at=Now(), state_reason="")
+        while cancel_some_rows(batch):
+            pass
+        publish_finalize(batch.pk)
+        batch.refresh_from_db()
+        return batch
+
+    def retry(
+        self,
+        batch: Batch,
+        *,
+        codes: Collection[str] = (),
+        indexes: Collection[int] = (),
+        version: AgentVersion | None = None,
+    ) -> int:
+        """Run failed rows again: all, those with an error code in `codes`, or those at `indexes`; return how many.
+
+        With `version` they run with that version of the same or another agent. What earlier attempts cost is kept.
+        """
+        if version is not None:
+            self._check_version(version)
+        stays_paused = Case(When(state=BatchState.PAUSED, then=F("state")), default=Value(BatchState.RUNNING))
+        with transaction.atomic():
+            number = self._requeue(batch, codes, indexes, version)
+            if number:
+                self._move(
+                    batch,
+                    RETRYABLE_STATES,
+                    stays_paused,
+                    failed=F("failed") - number,
+                    finished_at=None,
+                    finalizing_at=None,
+                    cancelling_at=None,
+                    started_at=Coalesce("started_at", Now()),
+                )
+        if number and batch.state == BatchState.RUNNING:
+            publish_leases(batch.pk, lease_messages_wanted(number))
+        return number
+
+    def _requeue(
+        self, batch: Batch, codes: Collection[str], indexes: Collection[int], version: AgentVersion | None
+    ) -> int:
+        failed = Run.objects.filter(batch_id=batch.pk, state=RunState.FAILED)
+        if codes:
+            failed = failed.filter(error_code__in=codes)
+        if indexes:
+            failed = failed.filter(index__in=indexes)
+        changes: dict[str, Any] = {"agent_version": version} if version is not None else {}
+        return failed.update(
+            state=RunState.PENDING,
+            tries=0,
+            crashes=0,
+            crash_slice=None,
+            not_before=None,
+            finished_at=None,
+            error_code=None,
+            error_message=None,
+            **changes,
+        )
+
+    def _move(
+        self, batch: Batch, allowed: Collection[BatchState], state: BatchState | Combinable, **changes: Any
+    ) -> Batch:
+        """Change the state by compare-and-set. Raises InvalidInput where the batch is in no allowed state."""
+        rows = Batch.objects.filter(pk=batch.pk, state__in=allowed)
+        if not rows.update(state=state, updated_at=Now(), **changes):
+            batch.refresh_from_db()
+            names = ", ".join(allowed)
+            raise InvalidInput(f"Batch {batch.pk} is {batch.state}; this needs it to be one of: {names}.")
+        batch.refresh_from_db()
+        log.info("batch_state", batch_id=batch.pk, state=batch.state)
+        return batch
+
+
+def cancel_some_rows(batch: Batch) -> int:
+    """Cancel up to CANCELLED_ROWS rows that have not ended, in one short transaction; return how many.
+
+    A running row loses its token: its process finds that out at the next heartbeat and cuts the call.
+    """
+    open_states = (RunState.PENDING, RunState.RUNNING, RunState.WAITING)
+    with transaction.atomic():
+        rows = Run.objects.of_batch(batch.pk).filter(state__in=open_states).order_by("id")
+        ids = list(rows.select_for_update().values_list("id", flat=True)[:CANCELLED_ROWS])
+        number = Run.objects.filter(id__in=ids).update(
+            state=RunState.CANCELLED, lease=None, token=None, not_before=None, finished_at=Now()
+        )
+        if number:
+            add_to_batches({batch.pk: {"cancelled": number}})
+    return number
+
+
+def discard(batch: Batch) -> None:
+    """Delete a batch that was never ready, with its rows."""
+    first, after = batch.run_ids
+    Run.objects.filter(id__gte=first, id__lt=after)._raw_delete("default")  # type: ignore[attr-defined]
+    batch.delete()

@@ -1,0 +1,63 @@
+"""Publishing: the one place that puts hints for workers on the queues, always after the commit.
+
+A message only says "look at this row". One that is lost is published again by maintenance; one too many finds nothing.
+A broker that does not answer is therefore logged and left to maintenance, and never fails what was committed.
+"""
+
+from collections.abc import Iterable
+
+import structlog
+from celery import current_app
+from django.db import transaction
+
+from workers.presence import live_workers
+from workers.redis import connection as redis_connection
+
+log = structlog.get_logger(__name__)
+
+EXECUTE_RUN = "batches.execute_run"
+EXECUTE_LEASE = "batches.execute_lease"
+FINALIZE_BATCH = "batches.finalize_batch"
+# Fewer rows than this are not worth a second process' lease.
+ROWS_WORTH_A_LEASE = 50
+
+
+def publish_runs(run_ids: Iterable[int]) -> None:
+    """Offer single runs to the workers, after the commit."""
+    _after_commit([(EXECUTE_RUN, run_id) for run_id in run_ids])
+
+
+def publish_leases(batch_id: int, count: int) -> None:
+    """Offer a batch to the workers `count` times, after the commit; each message lets one process take a lease."""
+    _after_commit([(EXECUTE_LEASE, batch_id)] * count)
+
+
+def lease_messages_wanted(rows: int) -> int:
+    """Return how many processes should work on a batch with `rows` rows left: two leases for each live process.
+
+    Two, so that the second is there when the turn of the first is over; one where the rows fit into one claim.
+    """
+    return max(1, min(2 * max(1, len(live_workers())), -(-rows // ROWS_WORTH_A_LEASE)))
+
+
+def queue_length(queue: str) -> int:
+    """Return how many messages wait on a queue. Raises redis.RedisError where Redis does not answer."""
+    return int(redis_connection().llen(queue))
+
+
+def publish_finalize(batch_id: int) -> None:
+    """Have a batch wound up, after the commit."""
+    _after_commit([(FINALIZE_BATCH, batch_id)])
+
+
+def _after_commit(messages: list[tuple[str, int]]) -> None:
+    transaction.on_commit(lambda: _send(messages))
+
+
+def _send(messages: list[tuple[str, int]]) -> None:
+    try:
+        with current_app.producer_or_acquire() as producer:
+            for name, row_id in messages:
+                current_app.send_task(name, args=(row_id,), producer=producer, retry=False, ignore_result=True)
+    except Exception as error:
+        log.warning("publish_failed", tasks=len(messages), error=type(error).__name__)

@@ -1,0 +1,121 @@
+"""Which rows of a batch are meant, and how they are read: by key, in input order, a bounded piece at a time."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Engine, Float, Row, Select, Text, cast, select
+
+from batches.ids import batch_id_range
+from batches.states import RunState
+from batches.tables import runs
+from workers.errors import ErrorCode, InvalidInput
+
+# Rows of one read: few at first, then as many as make about this many characters of input and output.
+FIRST_ROWS = 128
+MOST_ROWS = 8192
+PIECE_CHARACTERS = 4 * 1024 * 1024
+
+Values = str | Collection[str] | None
+
+# In this order each row is read, and unpacked by those who write it out.
+_SELECTED = (
+    runs.c.index,
+    runs.c.custom_id,
+    runs.c.state,
+    runs.c.output,
+    cast(runs.c.parsed, Text).label("parsed"),
+    runs.c.error_code,
+    runs.c.error_message,
+    runs.c.attempt,
+    runs.c.input_tokens,
+    runs.c.output_tokens,
+    cast(runs.c.cost, Float).label("cost"),
+    runs.c.latency_ms,
+    runs.c.agent_version_id,
+    runs.c.input_json,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Run states and error codes to keep; an empty set keeps all."""
+
+    states: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
+
+    @classmethod
+    def parse(cls, states: Values = None, codes: Values = None) -> Self:
+        """Take one value, several or none of each. Raises InvalidInput for an unknown one, naming what is allowed."""
+        return cls(_known("state", states, RunState.values), _known("code", codes, list(ErrorCode)))
+
+
+def _known(what: str, given: Values, allowed: Sequence[str]) -> frozenset[str]:
+    if given is None:
+        return frozenset()
+    values = frozenset([given] if isinstance(given, str) else given)
+    if unknown := sorted(values - set(allowed)):
+        raise InvalidInput(f"{what} is {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}.")
+    return frozenset(str(value) for value in values)
+
+
+class Selection:
+    """The rows of one batch that pass a filter."""
+
+    def __init__(self, engine: Engine, batch_id: int, chosen: Filter) -> None:
+        """Select rows of batch `batch_id` in the database of `engine`."""
+        self._engine = engine
+        self._batch_id = batch_id
+        self._filter = chosen
+
+    def rows(self, after: int | None, limit: int) -> Sequence[Row[Any]]:
+        """Return up to `limit` rows whose index comes after `after` (None: from the first), in input order."""
+        with self._engine.connect() as connection:
+            return connection.execute(self._statement(after, limit)).all()
+
+    def pieces(self, after: int | None = None, limit: int | None = None) -> Iterator[Sequence[Row[Any]]]:
+        """Yield all rows, or `limit` of them, in pieces small enough to hold whatever the size of a row.
+
+        Each piece is a read of its own, and no connection is held between two: see `batches.results.engine`.
+        """
+        wanted, left = FIRST_ROWS, limit
+        while left is None or left > 0:
+            ask = wanted if left is None else min(wanted, left)
+            piece = self.rows(after, ask)
+            if piece:
+                yield piece
+            if len(piece) < ask:
+                return
+            after = piece[-1].index
+            left = None if left is None else left - len(piece)
+            wanted = _next_size(piece)
+
+    def _statement(self, after: int | None, limit: int) -> Select[Any]:
+        first, end = batch_id_range(self._batch_id)
+        start = first if after is None else first + after + 1
+        statement = select(*_SELECTED).where(runs.c.id >= start, runs.c.id < end, *self._conditions())
+        return statement.order_by(runs.c.id).limit(limit)
+
+    def _conditions(self) -> list[ColumnElement[bool]]:
+        """Return the filter's conditions, put so that the partial indexes of `Run` serve them."""
+        states, codes = self._filter.states, self._filter.codes
+        found: list[ColumnElement[bool]] = []
+        if codes and not codes & {ErrorCode.CANCELLED, ErrorCode.EXPIRED} and not states:
+            states = frozenset({RunState.FAILED.value})
+        if codes or states == {RunState.PENDING} or self._engine.dialect.name == "postgresql":
+            found.append(runs.c.batch_id == self._batch_id)
+        if states:
+            found.append(_one_of(runs.c.state, states))
+        if codes:
+            found.append(_one_of(runs.c.error_code, codes))
+        return found
+
+
+def _one_of(column: ColumnElement[Any], values: frozenset[str]) -> ColumnElement[bool]:
+    return column == next(iter(values)) if len(values) == 1 else column.in_(sorted(values))
+
+
+def _next_size(piece: Sequence[Row[Any]]) -> int:
+    characters = sum(len(row.input_json) + len(row.output or "") for row in piece)
+    fitting = PIECE_CHARACTERS * len(piece) // max(characters, 1)
+    return max(1, min(fitting, 4 * len(piece), MOST_ROWS))

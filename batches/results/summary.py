@@ -1,0 +1,137 @@
+"""What a batch came to: counts, errors, latency, tokens, cost, speed.
+
+Counts, tokens and cost come from the batch's row, and cost nothing; errors come from the index of failed rows. Only
+the latency needs a pass over the rows, so a page that looks often should ask for `counts` and `errors` alone.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import accumulate
+
+from sqlalchemy import Engine, func, select
+
+from batches.ids import batch_id_range
+from batches.states import RunState
+from batches.tables import batches, runs
+
+from .records import CATEGORIES
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Failed rows of one error code, with the first of them as an example."""
+
+    code: str
+    category: str
+    count: int
+    index: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds that succeeded rows took, of their last attempt; exact (nearest rank)."""
+
+    count: int
+    mean: float
+    p50: int
+    p90: int
+    p95: int
+    p99: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCounts:
+    """Rows by state, tokens and cost (US dollars) of all attempts, and speed: rows ended per second of wall time."""
+
+    total: int
+    states: dict[str, int]
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal
+    wall_seconds: float | None
+    runs_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """All of it. `latency` is None as long as nothing has succeeded."""
+
+    counts: BatchCounts
+    errors: list[ErrorGroup]
+    latency: Latency | None
+
+
+def read_counts(engine: Engine, batch_id: int) -> BatchCounts:
+    """Return a batch's counts: its row, and index lookups for what has not ended. Every state has its key."""
+    with engine.connect() as connection:
+        row = connection.execute(select(batches).where(batches.c.id == batch_id)).one()
+        ended = {"succeeded": row.succeeded, "failed": row.failed, "cancelled": row.cancelled, "expired": row.expired}
+        done = sum(ended.values())
+        states = dict.fromkeys(RunState.values, 0) | ended
+        if row.total > done:
+            for state in (RunState.PENDING, RunState.RUNNING):
+                counting = select(func.count()).where(runs.c.batch_id == batch_id, runs.c.state == state.value)
+                states[state.value] = connection.execute(counting).scalar_one()
+            left = row.total - done - states["pending"] - states["running"]
+            states["waiting"] = max(0, left)
+    wall = _wall_seconds(row.started_at, row.finished_at)
+    speed = done / wall if wall else None
+    return BatchCounts(row.total, states, row.input_tokens, row.output_tokens, row.cost, wall, speed)
+
+
+def _wall_seconds(started: datetime | None, finished: datetime | None) -> float | None:
+    return max(0.0, ((finished or datetime.now(UTC)) - started).total_seconds()) if started else None
+
+
+def read_errors(engine: Engine, batch_id: int) -> list[ErrorGroup]:
+    """Return the failed rows by error code, the most frequent first: two lookups in the index of failed rows."""
+    failed = (runs.c.batch_id == batch_id, runs.c.state == RunState.FAILED.value)
+    grouping = (
+        select(runs.c.error_code, func.count().label("count"), func.min(runs.c.id).label("first"))
+        .where(*failed, runs.c.error_code.is_not(None))
+        .group_by(runs.c.error_code)
+    )
+    with engine.connect() as connection:
+        groups = connection.execute(grouping).all()
+        examples = select(runs.c.id, runs.c.index, runs.c.error_message).where(
+            runs.c.id.in_([group.first for group in groups])
+        )
+        example = {row.id: row for row in connection.execute(examples)}
+    found = [
+        ErrorGroup(code, CATEGORIES[code], count, example[first].index, example[first].error_message or "")
+        for code, count, first in groups
+        if first in example
+    ]
+    return sorted(found, key=lambda group: (-group.count, group.code))
+
+
+def read_latency(engine: Engine, batch_id: int) -> Latency | None:
+    """Return the latency of the rows that succeeded, None where none has.
+
+    One pass counts the rows of each millisecond, on both databases; percentiles of those counts are exact, and take
+    no sorting of a million rows.
+    """
+    first, end = batch_id_range(batch_id)
+    counting = (
+        select(runs.c.latency_ms, func.count())
+        .where(runs.c.id >= first, runs.c.id < end, runs.c.state == RunState.SUCCEEDED.value)
+        .where(runs.c.latency_ms.is_not(None))
+        .group_by(runs.c.latency_ms)
+    )
+    with engine.connect() as connection:
+        counts = sorted((int(latency or 0), count) for latency, count in connection.execute(counting))
+    return latency_of(counts) if counts else None
+
+
+def latency_of(counts: list[tuple[int, int]]) -> Latency:
+    """Return the latency of rows counted by millisecond, `counts` in ascending order and not empty."""
+    total = sum(count for _, count in counts)
+    mean = sum(latency * count for latency, count in counts) / total
+    ranks = list(zip(accumulate(count for _, count in counts), (latency for latency, _ in counts), strict=True))
+
+    def percentile(percent: int) -> int:
+        return next(latency for rank, latency in ranks if rank * 100 >= percent * total)
+
+    return Latency(total, mean, percentile(50), percentile(90), percentile(95), percentile(99))

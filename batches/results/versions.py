@@ -1,0 +1,36 @@
+"""The agents and models behind the rows of a batch: a few versions, each looked up once."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Engine, select
+
+from batches.tables import agent_versions, agents, credentials
+
+
+class VersionLabel(NamedTuple):
+    """What a record says of an agent version: slug, number, and `credential/model`."""
+
+    agent: str
+    version: int
+    model: str
+
+
+class VersionLabels(dict[int, VersionLabel]):
+    """Labels by version id; one that is missing is read when it is first asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Read from the database of `engine`."""
+        super().__init__()
+        self._engine = engine
+
+    def __missing__(self, version_id: int) -> VersionLabel:
+        statement = (
+            select(agents.c.slug, agent_versions.c.number, credentials.c.name, agent_versions.c.model)
+            .join_from(agent_versions, agents, agents.c.id == agent_versions.c.agent_id)
+            .join(credentials, credentials.c.id == agent_versions.c.credential_id)
+            .where(agent_versions.c.id == version_id)
+        )
+        with self._engine.connect() as connection:
+            slug, number, credential, model = connection.execute(statement).one()
+        label = self[version_id] = VersionLabel(slug, number, f"{credential}/{model}")
+        return label

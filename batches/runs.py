@@ -1,0 +1,70 @@
+"""Single runs: one input, started at once, on a queue that batches never block."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from agents.models import AgentVersion
+from agents.prompts import template
+from credentials.models import User
+from workers.errors import InvalidInput
+
+from .ids import single_run_id
+from .inputs import canonical_json
+from .models import Run
+from .models.batch import InputKind
+from .publishing import publish_runs
+from .states import RunState
+
+# Two processes may draw the same microsecond; three times in a row they do not.
+INSERT_TRIES = 5
+
+
+def start_run(user: User, version: AgentVersion, columns: Mapping[str, Any]) -> Run:
+    """Start one run of `version` over `columns`, and return it, queued. Raises InvalidInput for a missing column."""
+    return start_runs(user, [(version, columns)])[0]
+
+
+def start_runs(user: User, inputs: Sequence[tuple[AgentVersion, Mapping[str, Any]]]) -> list[Run]:
+    """Start a run for each pair of version and columns, in one transaction, and return them in order."""
+    for version, columns in inputs:
+        template(version.prompt).check(columns.keys())
+    for left in reversed(range(INSERT_TRIES)):
+        runs = [_new_run(user, version, columns) for version, columns in inputs]
+        try:
+            with transaction.atomic():
+                Run.objects.bulk_create(runs)
+                publish_runs([run.pk for run in runs])
+        except IntegrityError:
+            if not left:
+                raise
+        else:
+            return runs
+    raise AssertionError("unreachable")
+
+
+def _new_run(user: User, version: AgentVersion, columns: Mapping[str, Any]) -> Run:
+    return Run(
+        id=single_run_id(),
+        owner=user,
+        agent_version=version,
+        input_kind=InputKind.COLUMNS,
+        input_json=canonical_json(dict(columns)),
+        state=RunState.QUEUED,
+        created_at=Now(),
+    )
+
+
+def cancel_run(user: User, run_id: int) -> Run:
+    """Cancel a single run that has not ended: its call is cut at the process' next heartbeat. Raises InvalidInput."""
+    run = Run.objects.visible_to(user).singles().filter(pk=run_id).first()
+    if run is None:
+        raise InvalidInput(f"There is no single run {run_id}.")
+    open_rows = Run.objects.filter(pk=run_id, state__in=[RunState.QUEUED, RunState.RUNNING, RunState.WAITING])
+    if not open_rows.update(state=RunState.CANCELLED, lease=None, token=None, finished_at=Now()):
+        run.refresh_from_db()
+        raise InvalidInput(f"Run {run_id} has ended already ({run.state}).")
+    run.refresh_from_db()
+    return run

@@ -1,0 +1,32 @@
+"""The tasks: each loads nothing, takes ids, and calls one service. Each may safely run twice."""
+
+from celery import shared_task
+
+from .execution.finalizing import finalize_batch as settle_batch
+from .execution.host import host
+from .execution.lease_loop import run_lease
+from .housekeeping import prune
+
+
+@shared_task(name="batches.execute_run")
+def execute_run(run_id: int) -> None:
+    """Execute a single run, if it is still queued."""
+    host().wait(host().run_single(run_id))
+
+
+@shared_task(name="batches.execute_lease")
+def execute_lease(batch_id: int) -> None:
+    """Take a lease on a batch and execute rows of it until none is due or the turn is over."""
+    host().wait(run_lease(host(), batch_id))
+
+
+@shared_task(name="batches.finalize_batch")
+def finalize_batch(batch_id: int) -> None:
+    """Wind a batch up, if all its rows have ended."""
+    settle_batch(batch_id)
+
+
+@shared_task(name="batches.prune", ignore_result=False)
+def prune_old() -> dict[str, int]:
+    """Delete what nobody needs any more; the counts stay readable in the task's result."""
+    return prune()

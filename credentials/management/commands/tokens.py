@@ -1,0 +1,91 @@
+"""`manage.py tokens`: API tokens of users."""
+
+import datetime as dt
+from typing import Any
+
+from django.utils import timezone
+
+from credentials.management.base import EXIT_OK, ArboretumCommand
+from credentials.models import ApiToken, User
+from credentials.selectors import get_token, get_user
+from credentials.services import create_token, revoke_token
+from credentials.tokens import Scope, is_valid
+from workers.errors import InvalidInput
+
+LONGEST_DAYS = 3650
+
+
+class Command(ArboretumCommand):
+    """API tokens."""
+
+    help = "Create, list and revoke API tokens."
+
+    def add_subcommands(self) -> None:
+        """Declare the subcommands."""
+        create = self.subcommand("create", self.create, "Create a token; its text is printed this once.")
+        create.add_argument("owner", metavar="USER")
+        create.add_argument("--name", required=True)
+        create.add_argument(
+            "--scope", action="append", required=True, help=f"One of {', '.join(Scope.values)}; may be given again."
+        )
+        create.add_argument("--expires-in-days", type=int, metavar="DAYS", help="Without it the token never expires.")
+        self.subcommand("list", self.list, "List tokens.")
+        revoke = self.subcommand("revoke", self.revoke, "Make a token void.")
+        revoke.add_argument("token", metavar="TOKEN", help="Its prefix or name, as `list` shows them.")
+
+    def create(self, user: User, options: dict[str, Any]) -> int:
+        """Create a token for a user."""
+        if not user.is_superuser and user.username != options["owner"]:
+            raise InvalidInput("Only a superuser may create tokens for others.")
+        owner = get_user(options["owner"])
+        token, text = create_token(owner, options["name"], options["scope"], _expiry(options["expires_in_days"]))
+        self.emit(_as_data(token) | {"token": text}, text)
+        self.warn("Keep it now: it is not shown again.")
+        return EXIT_OK
+
+    def list(self, user: User, options: dict[str, Any]) -> int:
+        """List the tokens that the user may see."""
+        tokens = list(ApiToken.objects.visible_to(user).select_related("user").order_by("user__username", "name"))
+        headers = ("prefix", "name", "user", "scopes", "state", "last used", "expires")
+        rows = [
+            (t.prefix, t.name, t.user.username, " ".join(t.scopes), _state(t), t.last_used_at, t.expires_at)
+            for t in tokens
+        ]
+        empty = "No tokens. Create one: python manage.py tokens create USER --name NAME --scope read"
+        self.emit([_as_data(token) for token in tokens], self.table(headers, rows, empty))
+        return EXIT_OK
+
+    def revoke(self, user: User, options: dict[str, Any]) -> int:
+        """Make a token void."""
+        token = get_token(user, options["token"])
+        revoked = revoke_token(token)
+        self.emit(_as_data(token), f"Revoked {token}." if revoked else f"{token} was revoked before.")
+        return EXIT_OK
+
+
+def _expiry(days: int | None) -> dt.datetime | None:
+    if days is None:
+        return None
+    if not 1 <= days <= LONGEST_DAYS:
+        raise InvalidInput(f"--expires-in-days: must be from 1 to {LONGEST_DAYS}")
+    return timezone.now() + dt.timedelta(days=days)
+
+
+def _state(token: ApiToken) -> str:
+    if token.revoked_at is not None:
+        return "revoked"
+    return "valid" if is_valid(token) else "expired"
+
+
+def _as_data(token: ApiToken) -> dict[str, Any]:
+    return {
+        "prefix": token.prefix,
+        "name": token.name,
+        "user": token.user.username,
+        "scopes": token.scopes,
+        "state": _state(token),
+        "created_at": token.created_at,
+        "last_used_at": token.last_used_at,
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+    }

@@ -1,0 +1,72 @@
+"""How a command ends: every expected error becomes an exit code and one line."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import DatabaseError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from credentials.encryption import DecryptionFailed
+from credentials.validation import error_text
+from workers.errors import InvalidInput, ServerUnavailable, WorkError
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_BAD_ARGUMENTS = 2
+# What shells report for a program that Ctrl-C ended: 128 + SIGINT.
+EXIT_INTERRUPTED = 130
+
+EXPECTED = (
+    InvalidInput,
+    ValidationError,
+    WorkError,
+    ServerUnavailable,
+    DecryptionFailed,
+    ImproperlyConfigured,
+    DatabaseError,
+    OSError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a person sees of an error, and the exit code."""
+
+    exit_code: int
+    message: str
+
+
+def failure_of(error: Exception) -> Failure | None:
+    """Return how to report `error`; None for a fault of ours, which keeps its traceback."""
+    match error:
+        case ValidationError():
+            return Failure(EXIT_BAD_ARGUMENTS, error_text(error))
+        case InvalidInput():
+            return Failure(EXIT_BAD_ARGUMENTS, str(error))
+        case WorkError():
+            return Failure(EXIT_FAILED, f"{error.message} ({error.code})")
+        case ServerUnavailable() | DecryptionFailed() | ImproperlyConfigured():
+            return Failure(EXIT_FAILED, str(error))
+        case DatabaseError():
+            return _database_failure(error)
+        case FileNotFoundError() | IsADirectoryError() | NotADirectoryError() | PermissionError() if error.filename:
+            return Failure(EXIT_BAD_ARGUMENTS, f"{error.filename}: {error.strerror}")
+    return None
+
+
+def _database_failure(error: DatabaseError) -> Failure | None:
+    missing = _missing_migrations()
+    if missing:
+        return Failure(EXIT_FAILED, f"The database lacks {missing} migrations. Run: python manage.py migrate")
+    if isinstance(error, OperationalError):
+        return Failure(EXIT_FAILED, f"The database does not answer as it should: {error}")
+    return None
+
+
+def _missing_migrations() -> int:
+    """Return how many migrations the database lacks; 0 where it does not answer."""
+    try:
+        executor = MigrationExecutor(connection)
+        return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except DatabaseError:
+        return 0

@@ -1,0 +1,90 @@
+"""What commands print: JSON, plain aligned tables, and text that cannot drive the reader's terminal."""
+
+import datetime as dt
+import json
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, is_dataclass
+from decimal import Decimal
+from typing import Any
+
+from rich.cells import cell_len
+
+# Model output and names are hostile: escape sequences (C0, C1), lone surrogates and reordering of text (bidi overrides,
+# CVE-2021-42574) never reach a terminal as they are.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_NUMBER = re.compile(r"[-+]?\$?\d[\d,]*(\.\d+)?( ?(%|s|ms))?\Z")
+EMPTY_CELL = "-"
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters (line feed and tab apart) shown as U+FFFD."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line, safe to print."""
+    return printable(" ".join(text.split()))
+
+
+def to_json(data: Any) -> str:
+    """Return `data` as indented JSON. Decimals become numbers, times ISO 8601, dataclasses objects."""
+    text = json.dumps(data, default=_plain, ensure_ascii=False, indent=2)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "None.") -> str:
+    """Return `rows` as aligned plain text under `headers`, columns of numbers to the right; `empty` without rows.
+
+    None is shown as "-", a truth value as yes or no.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        return empty
+    columns = list(zip(*cells, strict=True))
+    widths = [
+        max(cell_len(text) for text in (header, *column)) for header, column in zip(headers, columns, strict=True)
+    ]
+    rights = [_is_numeric(column) for column in columns]
+    lines = [
+        "  ".join(_pad(text, width, right) for text, width, right in zip(line, widths, rights, strict=True)).rstrip()
+        for line in ([header.upper() for header in headers], *cells)
+    ]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return EMPTY_CELL
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return one_line(str(value))
+
+
+def _is_numeric(column: Sequence[str]) -> bool:
+    filled = [text for text in column if text != EMPTY_CELL]
+    return bool(filled) and all(_NUMBER.match(text) for text in filled)
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    gap = " " * (width - cell_len(text))
+    return gap + text if right else text + gap
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, (dt.datetime, dt.date)):
+        return value.isoformat()
+    if isinstance(value, (uuid.UUID, bytes)):
+        return str(value) if isinstance(value, uuid.UUID) else value.decode(errors="replace")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, (set, frozenset, Iterable)):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,52 @@
+"""Reads of users, credentials and tokens."""
+
+from difflib import get_close_matches
+
+from workers.errors import InvalidInput
+
+from .models import ApiToken, Credential, User
+
+
+def acting_user(username: str | None) -> User:
+    """Return the user that a command acts as: `username`, or the only superuser. Raises InvalidInput."""
+    if username is not None:
+        return get_user(username)
+    superusers = list(User.objects.filter(is_superuser=True, is_active=True).order_by("username")[:10])
+    if len(superusers) == 1:
+        return superusers[0]
+    if not superusers:
+        raise InvalidInput("There is no superuser: `manage.py up` creates one; or say who acts with --as USER.")
+    names = ", ".join(user.username for user in superusers)
+    raise InvalidInput(f"There are several superusers ({names}): say who acts with --as USER.")
+
+
+def get_user(username: str) -> User:
+    """Return the active user called `username`. Raises InvalidInput."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise InvalidInput(f"There is no user '{username}'.")
+    if not user.is_active:
+        raise InvalidInput(f"The user '{username}' is not active.")
+    return user
+
+
+def get_credential(user: User, name: str) -> Credential:
+    """Return the credential called `name` among those that `user` may see. Raises InvalidInput with a close match."""
+    visible = Credential.objects.visible_to(user)
+    credential = visible.select_related("owner").filter(name=name).first()
+    if credential is not None:
+        return credential
+    close = get_close_matches(name, visible.values_list("name", flat=True)[:1000], n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    raise InvalidInput(f"There is no credential '{name}'.{hint}")
+
+
+def get_token(user: User, reference: str) -> ApiToken:
+    """Return the token with this prefix or name among those that `user` may see. Raises InvalidInput."""
+    visible = ApiToken.objects.visible_to(user)
+    found = list(visible.filter(prefix=reference)[:2]) or list(visible.filter(name=reference)[:2])
+    if not found:
+        raise InvalidInput(f"There is no token '{reference}'.")
+    if len(found) > 1:
+        raise InvalidInput(f"Several tokens are called '{reference}': give the prefix, as `tokens list` shows it.")
+    return found[0]

@@ -1,0 +1,136 @@
+"""Maintenance: dead leases are reaped, lost hints published again, abandoned batches ended, one leader at a time."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from batches.execution import maintenance
+from batches.execution.claims import claim_batch, claim_singles
+from batches.execution.leases import open_lease, release_leases, renew_leases
+from batches.execution.storing import store_outcomes
+from batches.models import Attempt, Batch, Lease, Run
+from batches.publishing import queue_length
+from batches.states import BatchState, RunState
+from tests.support.factories import make_batch, make_single_run
+
+from .helpers import claim, success
+
+pytestmark = pytest.mark.django_db
+
+
+def expire_leases() -> None:
+    """As if every process had died a while ago."""
+    Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_rows_of_a_dead_process_are_taken_back_with_their_attempt_recorded() -> None:
+    batch = make_batch(rows=3)
+    runs = claim(batch, 2)
+    assert maintenance.reap() == 0
+    expire_leases()
+    assert maintenance.reap() == 2
+    rows = Run.objects.of_batch(batch.pk)
+    assert set(rows.values_list("state", "crashes", "crash_slice")) == {("pending", 1, 2), ("pending", 0, None)}
+    assert set(Attempt.objects.values_list("run_id", "outcome")) == {(run.id, "crashed") for run in runs}
+    assert not Lease.objects.filter(released_at=None).exists()
+    assert maintenance.reap() == 0
+
+
+def test_a_single_run_of_a_dead_process_is_queued_again() -> None:
+    run = make_single_run()
+    claim_singles([run.pk], open_lease("p", None))
+    expire_leases()
+    assert maintenance.reap() == 1
+    run.refresh_from_db()
+    assert run.state == RunState.QUEUED
+
+
+def test_a_result_after_the_reaper_is_refused_and_prices_the_crashed_attempt() -> None:
+    batch = make_batch(rows=1)
+    (run,) = claim(batch)
+    expire_leases()
+    maintenance.reap()
+    assert store_outcomes([success(run)]) == [False]
+    attempt = Attempt.objects.get(run_id=run.id)
+    assert (attempt.outcome, attempt.input_tokens) == ("stale", 10)
+    assert Run.objects.get(pk=run.id).state == RunState.PENDING
+    assert store_outcomes([success(run)]) == [False]
+    batch.refresh_from_db()
+    assert batch.input_tokens == 10
+
+
+def test_a_row_that_kills_again_and_again_fails_as_poison_and_the_batch_can_end() -> None:
+    batch = make_batch(rows=1)
+    Batch.objects.filter(pk=batch.pk).update(state=BatchState.RUNNING)
+    for _ in range(maintenance.MOST_CRASHES):
+        claim_batch(batch.pk, open_lease("p", batch.pk), 1)
+        expire_leases()
+        maintenance.reap()
+    run = Run.objects.of_batch(batch.pk).get()
+    assert (run.state, run.error_code, run.crashes) == (RunState.FAILED, "poison", maintenance.MOST_CRASHES)
+    batch.refresh_from_db()
+    assert batch.failed == 1
+    assert maintenance.finalize_ended() == 1
+
+
+def test_a_heartbeat_keeps_a_lease_and_tells_what_is_still_held() -> None:
+    batch = make_batch(rows=3)
+    runs = claim(batch, process="me")
+    Run.objects.filter(pk=runs[0].id).update(state=RunState.CANCELLED)
+    leases, held = renew_leases("me")
+    assert held == {run.id for run in runs[1:]}
+    assert leases == {runs[0].lease_id}
+    release_leases(leases)
+    assert renew_leases("me") == (set(), set())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_running_batch_that_nobody_works_on_is_offered_again() -> None:
+    batch = make_batch(rows=3, state=BatchState.RUNNING)
+    assert maintenance.offer_batches() == 1
+    assert queue_length("batch") == 1
+    # What waits on the queue is not offered a second time.
+    assert maintenance.offer_batches() == 0
+    Batch.objects.filter(pk=batch.pk).update(state=BatchState.PAUSED)
+    assert maintenance.offer_batches() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_single_run_that_nobody_took_is_offered_again() -> None:
+    run = make_single_run()
+    assert maintenance.offer_singles() == 0
+    Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(minutes=1))
+    assert maintenance.offer_singles() == 1
+    assert queue_length("interactive") == 1
+
+
+def test_a_batch_whose_writer_died_fails_with_the_reason() -> None:
+    batch = make_batch(rows=1, state=BatchState.VALIDATING)
+    assert maintenance.end_abandoned() == 0
+    Batch.objects.filter(pk=batch.pk).update(updated_at=timezone.now() - timedelta(hours=1))
+    assert maintenance.end_abandoned() == 1
+    batch.refresh_from_db()
+    assert batch.state == BatchState.FAILED
+    assert "create the batch again" in batch.state_reason
+
+
+def test_one_process_leads_until_it_resigns() -> None:
+    assert maintenance.lead("a")
+    assert not maintenance.lead("b")
+    assert maintenance.lead("a")
+    maintenance.resign("a")
+    assert maintenance.lead("b")
+    assert not maintenance.lead("a")
+
+
+def test_a_failing_step_does_not_stop_the_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reap() -> int:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(maintenance, "reap", reap)
+    make_batch(rows=1, state=BatchState.FINALIZING)
+    published: list[int] = []
+    monkeypatch.setattr(maintenance, "publish_finalize", published.append)
+    maintenance.sweep("a")
+    assert len(published) == 1

@@ -1,0 +1,165 @@
+"""BatchManager: create, start, pause, resume, cancel, retry — and what each refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from batches.execution.storing import store_outcomes
+from batches.manager import BadRows, BatchManager, BatchOptions
+from batches.models import Batch, Run
+from batches.publishing import queue_length
+from batches.states import BatchState, RunState
+from tests.support.factories import make_agent, make_batch, make_user, make_version
+from workers.errors import InvalidInput
+
+from .execution.helpers import claim, failure, success
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path) -> Path:
+    path = tmp_path / "tickets.csv"
+    path.write_text("custom_id,text\na,one\nb,two\nc,three\n")
+    return path
+
+
+def test_a_file_becomes_a_batch_with_a_pending_run_per_row(csv_file: Path) -> None:
+    agent = make_agent()
+    batch = BatchManager(agent.owner).create(agent.current_version, csv_file)
+    assert (batch.state, batch.total, batch.name, batch.columns) == ("ready", 3, "tickets", ["custom_id", "text"])
+    runs = list(Run.objects.of_batch(batch.pk))
+    assert [(run.index, run.custom_id, run.input["text"]) for run in runs] == [
+        (0, "a", "one"),
+        (1, "b", "two"),
+        (2, "c", "three"),
+    ]
+    assert {run.state for run in runs} == {RunState.PENDING}
+
+
+def test_bad_rows_create_nothing_unless_they_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("custom_id,text\na,one\nb\na,three\n")
+    agent = make_agent()
+    manager = BatchManager(agent.owner)
+    with pytest.raises(BadRows, match="line 3") as caught:
+        manager.create(agent.current_version, path)
+    assert caught.value.report.problem_count == 2
+    assert not Batch.objects.exists()
+    batch = manager.create(agent.current_version, path, BatchOptions(skip_bad_rows=True))
+    assert (batch.total, batch.skipped_rows) == (1, 2)
+
+
+def test_a_name_that_the_input_lacks_is_an_error_with_its_line(csv_file: Path) -> None:
+    agent = make_agent(prompt="Dear customer,\n{{ txt }}")
+    with pytest.raises(InvalidInput, match=r"line 2.*txt.*text"):
+        BatchManager(agent.owner).create(agent.current_version, csv_file)
+    assert not Batch.objects.exists()
+
+
+def test_a_creation_that_breaks_off_leaves_nothing(csv_file: Path) -> None:
+    agent = make_agent()
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        BatchManager(agent.owner).create(agent.current_version, csv_file, on_progress=interrupt)
+    assert not Batch.objects.exists()
+    assert not Run.objects.exists()
+
+
+def test_a_stranger_finds_neither_agent_nor_batch(csv_file: Path) -> None:
+    agent, stranger = make_agent(), make_user()
+    batch = make_batch(version=agent.current_version, rows=1)
+    with pytest.raises(InvalidInput, match="no agent"):
+        BatchManager(stranger).create(agent.current_version, csv_file)
+    with pytest.raises(InvalidInput, match="no batch"):
+        BatchManager(stranger).get(batch.pk)
+    assert BatchManager(agent.owner).get(batch.pk) == batch
+
+
+@pytest.mark.django_db(transaction=True)
+def test_starting_publishes_leases_once() -> None:
+    batch = make_batch(rows=3)
+    manager = BatchManager(batch.owner)
+    manager.start(batch)
+    assert (batch.state, queue_length("batch")) == (BatchState.RUNNING, 1)
+    assert batch.started_at is not None
+    with pytest.raises(InvalidInput, match="is running; this needs it to be one of: ready"):
+        manager.start(batch)
+
+
+def test_pausing_and_resuming() -> None:
+    batch = make_batch(rows=3)
+    manager = BatchManager(batch.owner)
+    manager.start(batch)
+    assert manager.pause(batch, "lunch").state_reason == "lunch"
+    assert claim_nothing(batch)
+    assert manager.resume(batch).state == BatchState.RUNNING
+    with pytest.raises(InvalidInput, match="paused"):
+        manager.resume(batch)
+
+
+def claim_nothing(batch: Batch) -> bool:
+    """Whether a paused batch gives nothing away."""
+    from batches.execution.claims import claim_batch
+    from batches.execution.leases import open_lease
+
+    return claim_batch(batch.pk, open_lease("p", batch.pk), 5) == []
+
+
+def test_cancelling_keeps_what_is_finished_and_cancels_the_rest() -> None:
+    batch = make_batch(rows=4)
+    done, running = claim(batch, 2)
+    store_outcomes([success(done)])
+    batch.refresh_from_db()
+    manager = BatchManager(batch.owner)
+    manager.cancel(batch)
+    states = list(Run.objects.of_batch(batch.pk).values_list("state", flat=True))
+    assert states == ["succeeded", "cancelled", "cancelled", "cancelled"]
+    assert (batch.succeeded, batch.cancelled, batch.remaining) == (1, 3, 0)
+    assert store_outcomes([success(running, "too late")]) == [False]
+    with pytest.raises(InvalidInput):
+        manager.cancel(batch)
+
+
+def failed_batch() -> Batch:
+    """Return a completed batch: row 0 succeeded, 1 and 2 failed with different codes."""
+    batch = make_batch(rows=3)
+    runs = claim(batch)
+    store_outcomes([success(runs[0]), failure(runs[1], "timeout"), failure(runs[2], "not_found")])
+    Batch.objects.filter(pk=batch.pk).update(state=BatchState.COMPLETED)
+    batch.refresh_from_db()
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("choice", "indexes"),
+    [({}, [1, 2]), ({"codes": ["timeout"]}, [1]), ({"indexes": [2]}, [2]), ({"codes": ["timeout"], "indexes": [2]}, [])],
+)
+def test_failed_rows_run_again_by_choice(choice: dict[str, list[str] | list[int]], indexes: list[int]) -> None:
+    batch = failed_batch()
+    assert BatchManager(batch.owner).retry(batch, **choice) == len(indexes)
+    pending = Run.objects.of_batch(batch.pk).filter(state=RunState.PENDING)
+    assert list(pending.values_list("index", flat=True)) == indexes
+    assert batch.failed == 2 - len(indexes)
+    assert batch.state == (BatchState.RUNNING if indexes else BatchState.COMPLETED)
+
+
+def test_retrying_with_another_version_keeps_the_earlier_attempts() -> None:
+    batch = failed_batch()
+    other = make_version(batch.agent_version.agent, prompt="Again: {{ text }}")
+    BatchManager(batch.owner).retry(batch, version=other)
+    (first, second) = claim(batch)
+    assert (first.version_id, first.attempt, first.tries) == (other.pk, 2, 0)
+    store_outcomes([success(first), success(second)])
+    assert Run.objects.get(pk=first.id).attempts.count() == 2
+    batch.refresh_from_db()
+    assert (batch.succeeded, batch.failed) == (3, 0)
+
+
+def test_retrying_with_a_strangers_version_is_refused() -> None:
+    batch = failed_batch()
+    with pytest.raises(InvalidInput, match="no agent"):
+        BatchManager(batch.owner).retry(batch, version=make_agent().current_version)

@@ -1,0 +1,123 @@
+"""Real servers for every test process: an embedded Valkey of its own, SQLite or a private PostgreSQL cluster."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import TestEnvironment, stop_valkey, sweep_stale
+from tests.support.postgres import PostgresCluster
+
+ROOT = Path(__file__).resolve().parent.parent
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_reset_sequences"}
+
+environment_key = pytest.StashKey[TestEnvironment]()
+cluster_key = pytest.StashKey[PostgresCluster]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--database`."""
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql"),
+        default="sqlite",
+        help="the database of the tests; with postgresql only those that use one are run",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each test process an environment; start the cluster once, in the process that the user started."""
+    if config.getoption("help") or config.getoption("version"):
+        return
+    url = getattr(config, "workerinput", {}).get("database_url", "")
+    if not hasattr(config, "workerinput"):
+        sweep_stale()
+        if config.getoption("database") == "postgresql" and not config.getoption("collectonly"):
+            cluster = config.stash[cluster_key] = PostgresCluster()
+            cluster.start()
+            url = cluster.url
+    config.stash[environment_key] = TestEnvironment()
+    config.stash[environment_key].enter(url)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell an xdist worker which cluster to use; its test database is its own."""
+    cluster = node.config.stash.get(cluster_key, None)
+    node.workerinput["database_url"] = cluster.url if cluster else ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the cluster and clean up, also after Ctrl-C."""
+    if cluster := config.stash.get(cluster_key, None):
+        cluster.stop()
+    if environment := config.stash.get(environment_key, None):
+        environment.remove()
+    if not hasattr(config, "workerinput"):
+        sweep_stale()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With PostgreSQL run only what uses a database; the rest has been run with SQLite."""
+    if config.getoption("database") == "sqlite":
+        return
+    left_out = [item for item in items if not uses_database(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Whether a test asks for the database, by mark, fixture or class."""
+    from django.test import TransactionTestCase
+
+    asked = DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+    owner = getattr(item, "cls", None)
+    return bool(asked or item.get_closest_marker("django_db") or (owner and issubclass(owner, TransactionTestCase)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def redis_server(pytestconfig: pytest.Config) -> Iterator[None]:
+    """The private Valkey of this test process. At the end nothing that a test started may still run."""
+    from workers.embedded.valkey import ensure_redis
+
+    environment = pytestconfig.stash[environment_key]
+    ensure_redis()
+    yield
+    stop_valkey(environment.folder)
+    left = [" ".join(process.cmdline()) or process.name() for process in environment.left_behind()]
+    assert not left, f"tests left processes behind: {left}"
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis(redis_server: None) -> None:
+    """Start every test with no keys."""
+    from workers.redis import connection
+
+    connection().flushall()
+
+
+@pytest.fixture
+def short_folder(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """A private folder whose path leaves room for a socket's name; `tmp_path` may be too long."""
+    folder = Path(tempfile.mkdtemp(dir=pytestconfig.stash[environment_key].folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def worker_env(transactional_db: None) -> dict[str, str]:
+    """The environment for a process that shall see this test's database, Redis and secrets."""
+    from django.db import connection
+
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        url = f"postgresql://{database['USER']}@/{database['HOST']}/{database['NAME']}"
+    return {**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}

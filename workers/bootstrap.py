@@ -1,0 +1,13 @@
+"""What a Celery worker needs before it connects: `celery -A arboretum worker` alone starts from nothing."""
+
+from typing import Any
+
+from celery.signals import celeryd_init
+
+from .embedded.valkey import ensure_redis
+
+
+@celeryd_init.connect(dispatch_uid="arboretum-ensure-redis")
+def start_redis(**kwargs: Any) -> None:
+    """Start the embedded Valkey where no Redis was given and none runs. Raises ServerUnavailable."""
+    ensure_redis()

@@ -1,0 +1,68 @@
+"""Group commit: what many coroutines ask of the database within a moment is done in one transaction."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from .engine import Engine
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Coalescer(Generic[T, R]):
+    """Collects items for up to `interval` seconds or `max_items`, then calls `flush` with all of them at once.
+
+    One flush runs at a time; what arrives meanwhile forms the next. Used from the engine's loop alone.
+    """
+
+    def __init__(
+        self, engine: Engine, flush: Callable[[Sequence[T]], Sequence[R]], *, interval: float, max_items: int = 500
+    ) -> None:
+        """`flush` runs in the database thread, in one transaction, and returns one result per item, in order."""
+        self._engine = engine
+        self._flush = flush
+        self._interval = interval
+        self._max_items = max_items
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._full = asyncio.Event()
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many items have not been handed to a flush yet."""
+        return len(self._waiting)
+
+    async def submit(self, item: T) -> R:
+        """Return what `flush` returned for `item`, after its transaction was committed; raises what `flush` raised."""
+        future: asyncio.Future[R] = self._engine.loop.create_future()
+        self._waiting.append((item, future))
+        if len(self._waiting) >= self._max_items:
+            self._full.set()
+        if self._worker is None or self._worker.done():
+            self._worker = self._engine.loop.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            if len(self._waiting) < self._max_items:
+                self._full.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), self._interval)
+            group, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
+            await self._flush_group(group)
+
+    async def _flush_group(self, group: list[tuple[T, "asyncio.Future[R]"]]) -> None:
+        try:
+            results = await self._engine.run_db(self._flush, [item for item, _ in group])
+        except BaseException as error:
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            if not future.done():
+                future.set_result(result)
