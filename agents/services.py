@@ -9,7 +9,7 @@ from agents.llm.types import Price
 from agents.models import Agent, AgentState, AgentVersion
 from agents.pricing import model_settings, price_of
 from agents.spec import AgentSpec, RunLimits
-from agents.validation import VersionChanges, check_note, checked_content, content_of
+from agents.validation import VersionChanges, check_text, checked_content, content_of
 from credentials.models import User
 from credentials.validation import check_instance
 from workers.errors import InvalidInput
@@ -27,6 +27,9 @@ __all__ = [
     "update_agent",
 ]
 
+MAX_NOTE = 500
+MAX_DESCRIPTION = 10_000
+
 
 def create_agent(
     user: User,
@@ -43,12 +46,12 @@ def create_agent(
     that names the field and what is allowed.
     """
     agent = Agent(owner=user, slug=slug, name=name, description=description)
-    check_instance(agent, exclude=("owner",))
+    _check_agent(agent)
     checked = checked_content(user, {}, content)
     try:
         with transaction.atomic():
             agent.save(force_insert=True)
-            _add_version(user, agent, 1, check_note(note), checked)
+            _add_version(user, agent, 1, check_text("note", note, MAX_NOTE), checked)
     except IntegrityError:
         raise InvalidInput(f"slug: there already is an agent '{slug}'") from None
     return agent
@@ -68,7 +71,7 @@ def new_version(user: User, agent: Agent, *, note: str = "", **changes: Unpack[V
         if current is not None and content == base:
             return current
         last = locked.versions.order_by("-number").values_list("number", flat=True).first() or 0
-        version = _add_version(user, locked, last + 1, check_note(note), content)
+        version = _add_version(user, locked, last + 1, check_text("note", note, MAX_NOTE), content)
     agent.current_version = version
     return version
 
@@ -85,7 +88,7 @@ def update_agent(
         locked = _locked(user, agent)
         for field, value in changes.items():
             setattr(locked, field, value)
-        check_instance(locked, exclude=("owner", "current_version"))
+        _check_agent(locked)
         locked.save(update_fields=[*changes, "updated_at"])
     return locked
 
@@ -109,6 +112,12 @@ def spec_of(version: AgentVersion, price: Price | None = None) -> AgentSpec:
         retry=RetryPolicy.parse(version.retry),
         price=price or price_of(model_settings(version.credential, version.model)),
     )
+
+
+def _check_agent(agent: Agent) -> None:
+    check_text("name", agent.name)
+    check_text("description", agent.description, MAX_DESCRIPTION)
+    check_instance(agent, exclude=("owner", "current_version"))
 
 
 def _locked(user: User, agent: Agent) -> Agent:

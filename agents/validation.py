@@ -48,7 +48,8 @@ CONTENT = (
 
 def content_of(version: AgentVersion) -> dict[str, Any]:
     """Return what makes `version` what it is, as `checked_content` returns it."""
-    return {name: getattr(version, name) for name in CONTENT}
+    content = {name: getattr(version, name) for name in CONTENT}
+    return content | {"retry": _retry({}, version.retry)}
 
 
 def checked_content(user: User, base: Mapping[str, Any], changes: VersionChanges) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def checked_content(user: User, base: Mapping[str, Any], changes: VersionChanges
     content = {
         "credential": credential,
         "model": _model(given.get("model")),
-        "instructions": _text("instructions", given.get("instructions", "")),
+        "instructions": check_text("instructions", given.get("instructions", "")),
         "prompt": _prompt(given.get("prompt")),
         "parameters": _parameters(given.get("parameters", {})),
         "output_schema": _schema(given.get("output_schema")),
@@ -73,14 +74,19 @@ def checked_content(user: User, base: Mapping[str, Any], changes: VersionChanges
     return content
 
 
-def check_note(note: Any) -> str:
-    """Return the note of a version. Raises InvalidInput."""
-    return _text("note", note, most=500)
+def check_text(field: str, value: Any, most: int = MAX_TEXT) -> str:
+    """Return `value` as a text of at most `most` characters that can be stored; None is empty. Raises InvalidInput."""
+    text = "" if value is None else value
+    if fault := text_fault(text):
+        raise InvalidInput(f"{field} {fault}")
+    if len(text) > most:
+        raise InvalidInput(f"{field} has {len(text)} characters; at most {most} are allowed")
+    return str(text)
 
 
 def _credential(user: User, value: Any) -> Credential:
-    name = value.name if isinstance(value, Credential) else value
-    if not isinstance(name, str) or not name:
+    name = check_text("credential", value.name if isinstance(value, Credential) else value)
+    if not name:
         raise InvalidInput("credential is required: the name of a credential")
     # Read again, also where an object is given: what counts is what `user` may see now.
     credential = get_credential(user, name)
@@ -90,27 +96,17 @@ def _credential(user: User, value: Any) -> Credential:
 
 
 def _model(value: Any) -> str:
-    model = _text("model", value, most=200).strip()
+    model = check_text("model", value, most=200).strip()
     if not model or not model.isprintable():
         raise InvalidInput("model is required: the provider's name of a model, such as gpt-4o-mini")
     return model
 
 
 def _prompt(value: Any) -> str:
-    prompt = _text("prompt", value)
+    prompt = check_text("prompt", value)
     if not prompt.strip():
         raise InvalidInput("prompt is required: a template over the input's columns, such as {{ ticket }}")
     return prompt
-
-
-def _text(field: str, value: Any, most: int = MAX_TEXT) -> str:
-    text = "" if value is None else value
-    fault = text_fault(text)
-    if fault:
-        raise InvalidInput(f"{field} {fault}")
-    if len(text) > most:
-        raise InvalidInput(f"{field} has {len(text)} characters; at most {most} are allowed")
-    return str(text)
 
 
 def _parameters(value: Any) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     TypedColumns,
+    TypeDecorator,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 

@@ -4,9 +4,10 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from agents.credential_check import provider_config
 from agents.llm.providers.base import ProviderConfig
 from agents.models import AgentVersion
-from agents.services import provider_config, spec_of
+from agents.services import spec_of
 from agents.spec import AgentSpec
 from workers.engine import Engine
 from workers.errors import ErrorCode, WorkError

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from agents.events import RunFinished, RunnerEvent, StepFinished, ToolFinished, ToolStarted
 from agents.llm.pool import ClientPool
-from agents.runner import build_messages, run_agent
+from agents.messages import build_messages
+from agents.runner import run_agent
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
 from workers.errors import ErrorCode, InvalidInput, WorkError

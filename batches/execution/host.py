@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -61,15 +61,12 @@ class WorkerHost:
         """Run `work` on the loop and return its result; called from a task's thread."""
         return self.engine.submit(work).result()
 
-    async def execute(self, run: ClaimedRun, on_executed: Callable[[], None] = lambda: None) -> Outcome | None:
-        """Execute a claimed run and store its outcome; None where the fence refused it.
-
-        `on_executed` is called when the provider has answered, before the outcome is stored.
-        """
+    async def execute(self, run: ClaimedRun) -> Outcome | None:
+        """Execute a claimed run and store its outcome, after the commit of which this returns; None if refused."""
         self._unstored += 1
         self._idle.clear()
         try:
-            outcome = await self._executed(run, on_executed)
+            outcome = await self._executed(run)
             accepted = await self._outcomes.submit(outcome)
         finally:
             self._unstored -= 1
@@ -79,7 +76,7 @@ class WorkerHost:
             log.warning("result_refused", run_id=run.id, attempt=run.attempt)
         return outcome if accepted else None
 
-    async def _executed(self, run: ClaimedRun, on_executed: Callable[[], None]) -> Outcome:
+    async def _executed(self, run: ClaimedRun) -> Outcome:
         task = self._executing[run.id] = asyncio.ensure_future(self._executor.execute(run))
         try:
             return await task
@@ -88,7 +85,6 @@ class WorkerHost:
             return self._executor.handed_back(run)
         finally:
             del self._executing[run.id]
-            on_executed()
 
     async def run_single(self, run_id: int) -> None:
         """Claim and run a single run, and again after each transient failure, until it ends or somebody else has it."""

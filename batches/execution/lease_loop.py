@@ -95,7 +95,11 @@ class LeaseLoop:
 
     async def _run_one(self, run: ClaimedRun) -> None:
         self._ran += 1
-        outcome = await self._host.execute(run, on_executed=self._host.slots.give_back)
+        try:
+            outcome = await self._host.execute(run)
+        finally:
+            # Only now: what a dying process can lose, and so call again, is never more than its slots.
+            self._host.slots.give_back()
         if outcome is not None:
             self._expect(outcome)
 

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-import psycopg2
 from django.db import DEFAULT_DB_ALIAS, connections
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.pool import NullPool
@@ -30,12 +29,12 @@ def read_engine(alias: str = DEFAULT_DB_ALIAS) -> Engine:
 
 
 def _make_engine(alias: str) -> Engine:
-    connection = connections[alias]
+    connection: Any = connections[alias]
     params: dict[str, Any] = connection.get_connection_params()
     if connection.vendor == "sqlite":
         return _engine("sqlite+pysqlite://", lambda: _connect_sqlite(params))
     params.pop("cursor_factory", None)
-    engine = _engine("postgresql+psycopg2://", lambda: psycopg2.connect(**params))
+    engine = _engine("postgresql+psycopg2://", lambda: connection.Database.connect(**params))
     return engine.execution_options(postgresql_readonly=True)
 
 

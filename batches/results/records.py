@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import orjson
-from sqlalchemy import Row
 
 from workers.errors import ErrorCode
 
+from .selection import ResultRow
 from .versions import VersionLabels
 
 CATEGORIES = {code.value: code.category.value for code in ErrorCode}
@@ -48,16 +48,16 @@ class ResultRecord(TypedDict):
     input: Any
 
 
-def records(rows: Sequence[Row[Any]], labels: VersionLabels) -> list[ResultRecord]:
+def records(rows: Sequence[ResultRow], labels: VersionLabels) -> list[ResultRecord]:
     """Return the records of rows as `Selection` reads them, with their JSON parsed."""
-    return [_record(row, labels, orjson.loads(row.parsed or b"null"), orjson.loads(row.input_json)) for row in rows]
+    return [_record(row, labels, orjson.loads(row[4] or b"null"), orjson.loads(row[-1])) for row in rows]
 
 
-def encoded_records(rows: Sequence[Row[Any]], labels: VersionLabels) -> bytes:
+def encoded_records(rows: Sequence[ResultRow], labels: VersionLabels) -> bytes:
     """Return the records of rows as JSON, one a line; stored JSON is passed on as it is, without being parsed."""
     return b"".join(
         orjson.dumps(
-            _record(row, labels, row.parsed and _one_line(row.parsed), _one_line(row.input_json)),
+            _record(row, labels, row[4] and _one_line(row[4]), _one_line(row[-1])),
             option=orjson.OPT_APPEND_NEWLINE,
         )
         for row in rows
@@ -69,7 +69,7 @@ def _one_line(text: str) -> Any:
     return orjson.loads(text) if "\n" in text or "\r" in text else orjson.Fragment(text)
 
 
-def _record(row: Row[Any], labels: VersionLabels, parsed: Any, given: Any) -> ResultRecord:
+def _record(row: ResultRow, labels: VersionLabels, parsed: Any, given: Any) -> ResultRecord:
     index, custom_id, state, output, _, code, message, attempts, read, written, cost, latency_ms, version_id, _ = row
     agent, version, model = labels[version_id]
     return {

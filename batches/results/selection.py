@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
-from sqlalchemy import ColumnElement, Engine, Float, Row, Select, Text, cast, select
+from sqlalchemy import ColumnElement, Engine, Float, Select, Text, cast, select
 
 from batches.ids import batch_id_range
 from batches.states import RunState
@@ -13,12 +13,28 @@ from workers.errors import ErrorCode, InvalidInput
 
 # Rows of one read: few at first, then as many as make about this many characters of input and output.
 FIRST_ROWS = 128
-MOST_ROWS = 8192
+MOST_ROWS = 2048
 PIECE_CHARACTERS = 4 * 1024 * 1024
 
 Values = str | Collection[str] | None
 
-# In this order each row is read, and unpacked by those who write it out.
+# A row as it is read, and unpacked by those who write it out, in the order of `_SELECTED`. JSON is text.
+ResultRow: TypeAlias = tuple[
+    int,  # index
+    str | None,  # custom_id
+    str,  # state
+    str | None,  # output
+    str | None,  # parsed, as JSON
+    str | None,  # error_code
+    str | None,  # error_message
+    int,  # attempt
+    int,  # input_tokens
+    int,  # output_tokens
+    float,  # cost
+    int | None,  # latency_ms
+    int,  # agent_version_id
+    str,  # input_json
+]
 _SELECTED = (
     runs.c.index,
     runs.c.custom_id,
@@ -68,12 +84,12 @@ class Selection:
         self._batch_id = batch_id
         self._filter = chosen
 
-    def rows(self, after: int | None, limit: int) -> Sequence[Row[Any]]:
+    def rows(self, after: int | None, limit: int) -> Sequence[ResultRow]:
         """Return up to `limit` rows whose index comes after `after` (None: from the first), in input order."""
         with self._engine.connect() as connection:
-            return connection.execute(self._statement(after, limit)).all()
+            return connection.execute(self._statement(after, limit)).tuples().all()
 
-    def pieces(self, after: int | None = None, limit: int | None = None) -> Iterator[Sequence[Row[Any]]]:
+    def pieces(self, after: int | None = None, limit: int | None = None) -> Iterator[Sequence[ResultRow]]:
         """Yield all rows, or `limit` of them, in pieces small enough to hold whatever the size of a row.
 
         Each piece is a read of its own, and no connection is held between two: see `batches.results.engine`.
@@ -86,7 +102,7 @@ class Selection:
                 yield piece
             if len(piece) < ask:
                 return
-            after = piece[-1].index
+            after = piece[-1][0]
             left = None if left is None else left - len(piece)
             wanted = _next_size(piece)
 
@@ -115,7 +131,7 @@ def _one_of(column: ColumnElement[Any], values: frozenset[str]) -> ColumnElement
     return column == next(iter(values)) if len(values) == 1 else column.in_(sorted(values))
 
 
-def _next_size(piece: Sequence[Row[Any]]) -> int:
-    characters = sum(len(row.input_json) + len(row.output or "") for row in piece)
+def _next_size(piece: Sequence[ResultRow]) -> int:
+    characters = sum(len(row[-1]) + len(row[3] or "") for row in piece)
     fitting = PIECE_CHARACTERS * len(piece) // max(characters, 1)
     return max(1, min(fitting, 4 * len(piece), MOST_ROWS))

@@ -98,11 +98,9 @@ def read_errors(engine: Engine, batch_id: int) -> list[ErrorGroup]:
         examples = select(runs.c.id, runs.c.index, runs.c.error_message).where(
             runs.c.id.in_([group.first for group in groups])
         )
-        example = {row.id: row for row in connection.execute(examples)}
+        example = {run_id: (index, message or "") for run_id, index, message in connection.execute(examples)}
     found = [
-        ErrorGroup(code, CATEGORIES[code], count, example[first].index, example[first].error_message or "")
-        for code, count, first in groups
-        if first in example
+        ErrorGroup(code, CATEGORIES[code], count, *example[first]) for code, count, first in groups if first in example
     ]
     return sorted(found, key=lambda group: (-group.count, group.code))
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .processes import dies_with_parent
+from workers.processes import dies_with_parent
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0

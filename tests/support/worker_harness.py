@@ -10,7 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .processes import dies_with_parent, wait_until
+from workers.processes import dies_with_parent
+
+from .processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60.0

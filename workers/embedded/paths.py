@@ -9,17 +9,27 @@ from pathlib import Path
 LONGEST_SOCKET_PATH = 107
 
 
-def valkey_socket(data_dir: Path) -> Path:
-    """Return the socket of the embedded Valkey of `data_dir`.
+def socket_path(data_dir: Path, relative: str) -> Path:
+    """Return where the socket `relative` of `data_dir` lies.
 
-    It lies in the data directory; where that path is too long for a socket, in a private folder of the temporary
+    That is in the data directory; where the path is too long for a socket, in a private folder of the temporary
     directory whose name follows from the data directory and the user.
     """
-    path = data_dir / "valkey" / "valkey.sock"
+    path = data_dir / relative
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
     digest = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"arboretum-{os.getuid()}-{digest}" / "valkey.sock"
+    return Path(tempfile.gettempdir()) / f"arboretum-{os.getuid()}-{digest}" / path.name
+
+
+def valkey_socket(data_dir: Path) -> Path:
+    """Return the socket of the embedded Valkey of `data_dir`."""
+    return socket_path(data_dir, "valkey/valkey.sock")
+
+
+def flower_socket(data_dir: Path) -> Path:
+    """Return the socket of the Flower of `data_dir`."""
+    return socket_path(data_dir, "flower.sock")
 
 
 def valkey_url(data_dir: Path) -> str:

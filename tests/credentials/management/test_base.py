@@ -135,9 +135,12 @@ def test_missing_migrations_are_named():
     assert "Run: python manage.py migrate" in result.err
 
 
-def test_a_silent_database_is_one_line_and_a_fault_in_a_statement_is_not():
+def test_a_silent_database_is_one_line():
     result = failing(OperationalError("connection refused\n\tIs it running?"))
     assert result.err == "error: The database does not answer as it should: connection refused Is it running?\n"
+
+
+def test_a_fault_in_a_statement_keeps_its_traceback():
     with pytest.raises(ProgrammingError):
         failing(ProgrammingError("syntax"))
 

@@ -1,0 +1,110 @@
+"""What people type to describe an agent, and the values it stands for."""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from agents.validation import VersionChanges
+from workers.errors import InvalidInput
+
+MAX_FILE_BYTES = 8 * 1024 * 1024
+_PLAIN_FIELDS = ("credential", "model", "instructions", "prompt")
+
+
+def add_version_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """Declare the options that describe an agent version; the essential ones are `required` for a new agent."""
+    add = parser.add_argument
+    add("--credential", metavar="NAME", help="Credential to call with; or give --model as credential/model.")
+    add("--model", required=required, help="The provider's name of the model.")
+    add("--instructions", metavar="TEXT", help="System message, or @FILE.")
+    add("--prompt", metavar="TEMPLATE", required=required, help="E.g. 'Sort this: {{ ticket }}', or @FILE.")
+    add("--schema", metavar="FILE", help="File with the JSON schema of the answer; 'none' for free text.")
+    add("--param", metavar="K=V", action="append", default=[], help="Parameter of the model, e.g. temperature=0.")
+    add("--ability", metavar="A", action="append", default=[], help="E.g. calculator; 'none' for none at all.")
+    add("--max-steps", metavar="N", help="Model calls of one run.")
+    add("--max-tokens", metavar="N", help="Input and output tokens of one run; 'none' for no limit.")
+    add("--max-seconds", metavar="S", help="Seconds of one run.")
+    add("--max-cost", metavar="USD", help="US dollars of one run; 'none' for no limit.")
+    add("--retry", metavar="K=V", action="append", default=[], help="E.g. strategy=linear, max_tries=3.")
+    add("--note", metavar="TEXT", default="", help="Why this version.")
+    add("--name", metavar="TEXT", help="Name to show.")
+    add("--description", metavar="TEXT")
+
+
+def version_changes(options: dict[str, Any]) -> VersionChanges:
+    """Return what the options say about a version; what was not given is left out. Raises InvalidInput."""
+    changes: dict[str, Any] = {
+        field: text_or_file(options[field]) for field in _PLAIN_FIELDS if options[field] is not None
+    }
+    if "model" in changes and "credential" not in changes and "/" in changes["model"]:
+        changes["credential"], changes["model"] = changes["model"].split("/", 1)
+    if options["schema"] is not None:
+        changes["output_schema"] = None if options["schema"] == "none" else json_value("--schema", options["schema"])
+    if options["param"]:
+        changes["parameters"] = pairs("--param", options["param"])
+    if options["ability"]:
+        changes["abilities"] = [] if options["ability"] == ["none"] else options["ability"]
+    if options["retry"]:
+        changes["retry"] = pairs("--retry", options["retry"])
+    limits = ("max_steps", "max_tokens", "max_seconds", "max_cost")
+    changes["limits"] = {name: _limit(options[name]) for name in limits if options[name] is not None}
+    return cast(VersionChanges, changes)
+
+
+def pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Return K=V texts as a dict; values are JSON where they can be, else text. Raises InvalidInput."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise InvalidInput(f"{option} must look like NAME=VALUE, not {text[:100]!r}")
+        values[name.strip()] = _json_or_text(value)
+    return values
+
+
+def text_or_file(text: str) -> str:
+    """Return `text`; `@FILE` stands for the file's content. Raises InvalidInput."""
+    return _read(text[1:]) if text.startswith("@") else text
+
+
+def json_value(option: str, path: str) -> Any:
+    """Return the JSON in the file at `path`. Raises InvalidInput."""
+    return parse_json(option, _read(path))
+
+
+def parse_json(option: str, text: str) -> Any:
+    """Return the JSON in `text`. Raises InvalidInput that names the option and the place."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise InvalidInput(f"{option} is not JSON: {place}: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{option} is not JSON that can be read: {error}") from None
+
+
+def _read(name: str) -> str:
+    path = Path(name).expanduser()
+    # OSErrors are reported by the command's base, with the file's name.
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise InvalidInput(f"{name} is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is not UTF-8: byte {error.start}") from None
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return text if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _limit(text: str) -> Any:
+    """Return a limit as given: the checks that name what is allowed are those of every version."""
+    return None if text == "none" else _json_or_text(text)

@@ -1,0 +1,118 @@
+"""`manage.py agents`: define agents, look at them, try them out."""
+
+import argparse
+import asyncio
+from typing import Any
+
+from agents.management.arguments import (
+    add_version_arguments,
+    parse_json,
+    text_or_file,
+    version_changes,
+)
+from agents.management.facts import agent_facts, model_of, version_facts, version_text
+from agents.management.try_out import try_out
+from agents.messages import build_messages
+from agents.models import AgentState, AgentVersion
+from agents.selectors import get_agent, get_version, list_agents
+from agents.services import create_agent, new_version, provider_config, spec_of, update_agent
+from credentials.management.base import EXIT_OK, ArboretumCommand
+from credentials.management.output import printable
+from credentials.models import User
+
+_LIST = ("slug", "version", "model", "state", "name", "updated_at")
+
+
+class Command(ArboretumCommand):
+    """Agents and their versions."""
+
+    help = "Create, change, list, show and try out agents."
+
+    def add_subcommands(self) -> None:
+        """Declare the subcommands."""
+        create = self.subcommand("create", self.create, "Create an agent; its version counts from 1.")
+        create.add_argument("slug", metavar="SLUG")
+        add_version_arguments(create, required=True)
+        update = self.subcommand("update", self.update, "Make a new version with what is given; the rest stays.")
+        update.add_argument("slug", metavar="SLUG")
+        add_version_arguments(update, required=False)
+        update.add_argument("--drop-param", metavar="K", action="append", default=[], help="Drop a parameter.")
+        update.add_argument("--state", choices=AgentState.values)
+        self.subcommand("list", self.list, "List agents.")
+        show = self.subcommand("show", self.show, "Show an agent's current version, or SLUG@N.")
+        _add_reference(show)
+        run = self.subcommand("run", self.run_once, "Try an agent out, here and now; nothing is stored.")
+        _add_reference(run)
+        run.add_argument("--input", metavar="JSON", required=True, help="Columns as a JSON object, or @FILE.")
+        run.add_argument("--chat", action="store_true", help='The input is a chat body, {"messages": [...]}.')
+        run.add_argument("--stream", action="store_true", help="Print the text as it comes.")
+
+    def create(self, user: User, options: dict[str, Any]) -> int:
+        """Create an agent."""
+        agent = create_agent(
+            user,
+            slug=options["slug"],
+            name=options["name"] or "",
+            description=options["description"] or "",
+            note=options["note"],
+            **version_changes(options),
+        )
+        return self._done("Created", get_version(user, agent.slug))
+
+    def update(self, user: User, options: dict[str, Any]) -> int:
+        """Make a new version where the content changes; name, description and state belong to the agent itself."""
+        agent = get_agent(user, options["slug"])
+        before = agent.current_version
+        changes = version_changes(options)
+        if options["param"] or options["drop_param"]:
+            kept = {**(before.parameters if before else {}), **changes.get("parameters", {})}
+            changes["parameters"] = {name: value for name, value in kept.items() if name not in options["drop_param"]}
+        version = new_version(user, agent, note=options["note"], **changes)
+        words = {field: options[field] for field in ("name", "description", "state")}
+        update_agent(user, agent, **words)
+        said = any(value is not None for value in words.values())
+        return self._done("Unchanged" if version == before and not said else "Updated", get_version(user, agent.slug))
+
+    def list(self, user: User, options: dict[str, Any]) -> int:
+        """List the agents that the user may see."""
+        agents = [agent_facts(agent) for agent in list_agents(user)]
+        rows = [[agent[column] for column in _LIST] for agent in agents]
+        headers = [column.removesuffix("_at") for column in _LIST]
+        self.emit(agents, self.table(headers, rows, "No agents yet: `manage.py agents create --help`."))
+        return EXIT_OK
+
+    def show(self, user: User, options: dict[str, Any]) -> int:
+        """Show one version."""
+        version = get_version(user, options["reference"])
+        self.emit(version_facts(version), version_text(version))
+        return EXIT_OK
+
+    def run_once(self, user: User, options: dict[str, Any]) -> int:
+        """Run an agent once in this process and print its answer, usage, cost and latency."""
+        version = get_version(user, options["reference"])
+        spec = spec_of(version)
+        input = parse_json("--input", text_or_file(options["input"]))
+        messages = build_messages(spec, "chat" if options["chat"] else "columns", input)
+        streams = options["stream"] and not options["json"]
+        credential = version.credential
+        outcome = asyncio.run(
+            try_out(spec, messages, credential.provider, provider_config(credential), self._print if streams else None)
+        )
+        answer = "" if streams else outcome.output or ""
+        self.emit(outcome.as_dict(), f"{answer}\n\n{outcome.facts()}" if outcome.output is not None else "")
+        if outcome.error:
+            self.warn(f"Used until it failed: {outcome.facts()}")
+            raise outcome.error
+        return EXIT_OK
+
+    def _print(self, text: str) -> None:
+        self.stdout.write(printable(text), ending="")
+        self.stdout.flush()
+
+    def _done(self, verb: str, version: AgentVersion) -> int:
+        self.emit(version_facts(version), f"{verb} {version} on {model_of(version)}.")
+        return EXIT_OK
+
+
+def _add_reference(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="SLUG[@N]")

@@ -1,0 +1,17 @@
+"""The read side of batches: records, pages, summaries and exports."""
+
+from .batch_results import BatchResults, Page
+from .formats import FORMATS
+from .records import ResultRecord
+from .summary import BatchCounts, BatchSummary, ErrorGroup, Latency
+
+__all__ = [
+    "FORMATS",
+    "BatchCounts",
+    "BatchResults",
+    "BatchSummary",
+    "ErrorGroup",
+    "Latency",
+    "Page",
+    "ResultRecord",
+]

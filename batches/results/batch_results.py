@@ -1,0 +1,123 @@
+"""`BatchResults`: everything that is read from a batch, over SQLAlchemy Core."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from batches.models import Batch
+from workers.errors import InvalidInput
+
+from .engine import read_engine
+from .files import write_whole
+from .flat import Layout
+from .formats import Pieces, export_format, format_of_path
+from .records import ResultRecord, records
+from .selection import Filter, Selection, Values
+from .summary import BatchCounts, BatchSummary, ErrorGroup, Latency, read_counts, read_errors, read_latency
+from .versions import VersionLabels
+
+LARGEST_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records in input order; `next_after` is what to ask for next, None at the end."""
+
+    records: list[ResultRecord]
+    next_after: int | None
+
+
+class BatchResults:
+    """The results of one batch, in input order.
+
+    It asks nobody: fetch the batch through `Batch.objects.visible_to(user)` first. It reads what is committed, with
+    connections of its own. States and codes are one value or several; an unknown one raises InvalidInput.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        """Read the results of `batch`, in the database that it came from."""
+        self.batch = batch
+        self._engine = read_engine(batch._state.db or "default")
+        self._labels = VersionLabels(self._engine)
+
+    def __iter__(self) -> Iterator[ResultRecord]:
+        """Yield every record."""
+        return self.records()
+
+    def records(
+        self, state: Values = None, code: Values = None, after: int | None = None, limit: int | None = None
+    ) -> Iterator[ResultRecord]:
+        """Yield records of rows after index `after`, at most `limit`; memory stays flat however many there are."""
+        selection = self._selection(state, code)
+        return (record for piece in selection.pieces(after, limit) for record in records(piece, self._labels))
+
+    def page(self, after: int | None = None, limit: int = 50, state: Values = None, code: Values = None) -> Page:
+        """Return up to `limit` (1 to 1000) records after row index `after`, by key: as quick at the end as at first."""
+        if not 1 <= limit <= LARGEST_PAGE:
+            raise InvalidInput(f"limit is {limit}; allowed: 1 to {LARGEST_PAGE}.")
+        rows = self._selection(state, code).rows(after, limit + 1)
+        return Page(records(rows[:limit], self._labels), rows[limit - 1][0] if len(rows) > limit else None)
+
+    def counts(self) -> BatchCounts:
+        """Return rows by state, tokens, cost and speed. Three lookups by index at most, however many rows."""
+        return read_counts(self._engine, self.batch.pk)
+
+    def errors(self) -> list[ErrorGroup]:
+        """Return the failed rows by code with an example each, the most frequent first. Reads failed rows only."""
+        return read_errors(self._engine, self.batch.pk)
+
+    def latency(self) -> Latency | None:
+        """Return the latency percentiles of the rows that succeeded. Reads all rows."""
+        return read_latency(self._engine, self.batch.pk)
+
+    def summary(self) -> BatchSummary:
+        """Return counts, errors and latency: six queries at most, of which the latency reads all rows."""
+        return BatchSummary(self.counts(), self.errors(), self.latency())
+
+    def export(
+        self,
+        target: Path | BinaryIO,
+        format: str | None = None,
+        *,
+        state: Values = None,
+        code: Values = None,
+        on_progress: Callable[[int], None] = lambda rows: None,
+    ) -> int:
+        """Write records to a file, in input order, and return how many.
+
+        `format` is csv, jsonl or parquet, by default what the ending says. A path is written whole or not at all: an
+        old file stays until the new one is complete. `on_progress` is told the rows so far. Raises InvalidInput.
+        """
+        written = 0
+
+        def counted(pieces: Pieces) -> Pieces:
+            nonlocal written
+            for piece in pieces:
+                yield piece
+                written += len(piece)
+                on_progress(written)
+
+        if isinstance(target, Path):
+            write_whole(target, self._encode(format or format_of_path(target), state, code, counted))
+        else:
+            for part in self._encode(format or "jsonl", state, code, counted):
+                target.write(part)
+        return written
+
+    def stream(self, format: str = "jsonl", *, state: Values = None, code: Values = None) -> Iterator[bytes]:
+        """Return an export as parts of bytes, for a download: no connection is held while a slow client takes one.
+
+        Bad arguments raise InvalidInput at once, before the first part. The media type is `FORMATS[format].media_type`.
+        """
+        return self._encode(format, state, code)
+
+    def _selection(self, state: Values, code: Values) -> Selection:
+        return Selection(self._engine, self.batch.pk, Filter.parse(state, code))
+
+    def _encode(
+        self, format: str, state: Values, code: Values, watch: Callable[[Pieces], Pieces] = lambda pieces: pieces
+    ) -> Iterator[bytes]:
+        chosen = export_format(format)
+        pieces = watch(self._selection(state, code).pieces())
+        return chosen.encode(pieces, self._labels, Layout.of_batch(self.batch))

@@ -1,0 +1,96 @@
+"""The columns of a record laid flat, for formats that have no nesting: CSV and Parquet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from batches.models.batch import Batch, InputKind
+
+from .records import CATEGORIES
+from .selection import ResultRow
+from .versions import VersionLabels
+
+WHOLE_NUMBERS = ("index", "attempts", "input_tokens", "output_tokens", "total_tokens", "latency_ms", "version")
+FIXED_NAMES = (
+    "index",
+    "custom_id",
+    "status",
+    "output",
+    "parsed",
+    "error_code",
+    "error_category",
+    "error_message",
+    "attempts",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cost",
+    "latency_ms",
+    "agent",
+    "version",
+    "model",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns follow the fixed ones: the fields of the answer, then the columns of the input."""
+
+    parsed_fields: tuple[str, ...]
+    input_columns: tuple[str, ...] | None
+
+    @classmethod
+    def of_batch(cls, batch: Batch) -> "Layout":
+        """Take the fields from the output schema of the batch's version, where it is an object with properties.
+
+        Answers of another version may have other fields: those stand in `parsed`, which always holds the whole answer.
+        A chat body has no columns; its JSON stands in one column, `input`.
+        """
+        schema = batch.agent_version.output_schema
+        properties = schema.get("properties") if isinstance(schema, dict) else None
+        columns = tuple(batch.columns) if batch.input_kind == InputKind.COLUMNS else None
+        return cls(tuple(properties) if isinstance(properties, dict) else (), columns)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all columns, in order."""
+        inputs = ["input"] if self.input_columns is None else [f"input.{name}" for name in self.input_columns]
+        return [*FIXED_NAMES, *(f"parsed.{name}" for name in self.parsed_fields), *inputs]
+
+
+def flat_rows(rows: Sequence[ResultRow], labels: VersionLabels, layout: Layout) -> list[list[Any]]:
+    """Return the values of rows under `layout.names`: numbers, texts and None."""
+    return [_flat_row(row, labels, layout) for row in rows]
+
+
+def _flat_row(row: ResultRow, labels: VersionLabels, layout: Layout) -> list[Any]:
+    (index, custom_id, state, output, parsed, code, message, attempts, read, written, cost, latency_ms, version_id,
+     given) = row  # fmt: skip
+    agent, version, model = labels[version_id]
+    parsed = None if parsed == "null" else parsed
+    values: list[Any] = [
+        index,
+        custom_id,
+        state,
+        output,
+        parsed,
+        code,
+        CATEGORIES[code] if code else None,
+        message,
+        attempts,
+    ]
+    values += [read, written, read + written, cost, latency_ms, agent, version, model]
+    if layout.parsed_fields:
+        values += _picked(parsed, layout.parsed_fields)
+    return values + ([given] if layout.input_columns is None else _picked(given, layout.input_columns))
+
+
+def _picked(text: str | None, names: tuple[str, ...]) -> list[str | None]:
+    """Return the values of an object's keys as text: texts as they are, all else as JSON, None where there is none."""
+    value = orjson.loads(text) if text else None
+    if not isinstance(value, dict):
+        return [None] * len(names)
+    found = [value.get(name) for name in names]
+    return [item if item is None or type(item) is str else orjson.dumps(item).decode() for item in found]

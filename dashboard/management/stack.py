@@ -1,0 +1,83 @@
+"""The parts of the stack that `manage.py up` runs, and how to tell that each of them answers."""
+
+import http.client
+import socket
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+
+from workers.embedded.paths import flower_socket
+from workers.presence import live_workers
+from workers.supervisor import Part
+
+HOST = "127.0.0.1"
+ASK_SECONDS = 2.0
+# Open streams would hold the web process for ever.
+WEB_GRACE_SECONDS = 5
+# A worker gives calls in flight their time, and then stores what it has.
+WORKER_EXTRA_SECONDS = 10.0
+
+
+def stages(port: int, workers: int, data_dir: Path) -> Sequence[Sequence[Part]]:
+    """Return the parts in the order in which they stop: what takes in work first, what does it last."""
+    return [[web(port)], [flower(data_dir)], [worker(number) for number in range(1, workers + 1)]]
+
+
+def web(port: int) -> Part:
+    """Return the web server on `port` of this machine alone."""
+    command = ["uvicorn", "arboretum.asgi:application", "--host", HOST, "--port", str(port)]
+    grace = ["--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS), "--no-access-log"]
+    ready = partial(_answers_http, port)
+    return Part("web", [sys.executable, "-m", *command, *grace], ready, grace_seconds=WEB_GRACE_SECONDS + 5.0)
+
+
+def flower(data_dir: Path) -> Part:
+    """Return Flower, on a Unix socket that the web server alone passes on (staff only)."""
+    path = flower_socket(data_dir)
+    options = [f"--unix-socket={path}", "--url-prefix=flower", "--logging=warning"]
+    return Part("flower", [*_celery(), "flower", *options], partial(_listens, path))
+
+
+def worker(number: int) -> Part:
+    """Return one worker process, which serves every queue."""
+    options = ["-n", f"worker{number}@%h", "--without-gossip", "--without-mingle"]
+    grace = settings.ARBORETUM_GRACE_SECONDS + WORKER_EXTRA_SECONDS
+    return Part(f"worker{number}", [*_celery(), "worker", *options], _is_present, grace_seconds=grace)
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server can listen on `port` of this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _celery() -> list[str]:
+    return [sys.executable, "-m", "celery", "--quiet", "-A", "arboretum"]
+
+
+def _answers_http(port: int, pid: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=ASK_SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    finally:
+        connection.close()
+
+
+def _listens(path: Path, pid: int) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ASK_SECONDS)
+        connection.connect(str(path))
+    return True
+
+
+def _is_present(pid: int) -> bool:
+    return any(worker.pid == pid for worker in live_workers())
