@@ -235,5 +235,5 @@ def cancel_some_rows(batch: Batch) -> int:
 def discard(batch: Batch) -> None:
     """Delete a batch that was never ready, with its rows."""
     first, after = batch.run_ids
-    Run.objects.filter(id__gte=first, id__lt=after)._raw_delete("default")  # type: ignore[attr-defined]
+    Run.objects.filter(id__gte=first, id__lt=after)._raw_delete("default")
     batch.delete()

@@ -9,6 +9,7 @@ from django.db import models
 from workers.errors import InvalidInput
 
 LONGEST_KEY = 4096
+LONGEST_URL = 500
 
 
 def error_text(error: ValidationError) -> str:
@@ -36,6 +37,8 @@ def check_base_url(url: str) -> str:
     database and in logs; a query or a fragment would cut off the path that a provider's client appends.
     """
     allowed = "base_url: must be like https://host:port/path, without user name, query or fragment"
+    if len(url) > LONGEST_URL:
+        raise InvalidInput(f"base_url: at most {LONGEST_URL} characters are allowed")
     if not url.isascii() or not url.isprintable() or " " in url:
         raise InvalidInput(allowed)
     try:

@@ -1,10 +1,9 @@
 """How figures, times and JSON are written for people."""
 
-from datetime import datetime, timedelta
+import json
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-
-import orjson
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
@@ -14,7 +13,7 @@ def grouped(number: float | None) -> str:
     return "–" if number is None else f"{round(number):,}"
 
 
-def money(amount: Decimal | float | None) -> str:
+def money(amount: Decimal | None) -> str:
     """Return US dollars: to the cent from a dollar on, below it to the figures that say something."""
     if amount is None:
         return "–"
@@ -33,7 +32,8 @@ def duration(seconds: float | None) -> str:
         return f"{round(seconds * 1000)} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{round(seconds)} s"
-    rest, parts = round(seconds), []
+    rest = round(seconds)
+    parts: list[str] = []
     for size, unit in _STEPS:
         if rest >= size or parts:
             parts.append(f"{rest // size} {unit}")
@@ -43,7 +43,7 @@ def duration(seconds: float | None) -> str:
 
 def since(moment: datetime, now: datetime) -> str:
     """Return how long ago `moment` was, in one unit; in days' distance and beyond the date."""
-    seconds = (now - moment) / timedelta(seconds=1)
+    seconds = (now - moment).total_seconds()
     if seconds < 5:
         return "just now"
     if seconds >= 7 * 86_400:
@@ -56,9 +56,10 @@ def since(moment: datetime, now: datetime) -> str:
 
 def pretty_json(value: Any) -> str:
     """Return `value` (or JSON text, or text that is no JSON as it is) indented, for reading."""
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+    # Not orjson: an integer beyond 64 bits would lose its last digits.
+    try:
+        return json.dumps(json.loads(value) if isinstance(value, str) else value, indent=2, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply to show)"
+    except ValueError:
+        return str(value)

@@ -27,12 +27,13 @@ class HealthMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer a probe, or pass the request on."""
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._call_async(request)
         passed_on: HttpResponseBase = answer(request) if request.path in PROBES else self.get_response(request)
         return passed_on

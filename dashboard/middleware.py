@@ -6,7 +6,7 @@ from typing import Any
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
@@ -41,9 +41,11 @@ def _with_policy(request: HttpRequest, response: HttpResponseBase) -> HttpRespon
 class SignInRequiredMiddleware(LoginRequiredMiddleware):
     """Ask for a signed-in user on every view but those marked `login_not_required`."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseBase:
+    def handle_no_permission(self, request: HttpRequest, view_func: Callable[..., Any]) -> HttpResponseRedirect:
         """Redirect to the sign-in page; a fragment that htmx asked for moves the whole page there."""
-        response: HttpResponseBase = super().handle_no_permission(request, view_func)
+        response: HttpResponseRedirect = super().handle_no_permission(request, view_func)
         if request.headers.get("HX-Request") == "true":
-            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+            # Not a redirect, which the browser would follow and htmx put in the fragment's place.
+            response.status_code = 204
+            response.headers["HX-Refresh"] = "true"
         return response

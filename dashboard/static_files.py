@@ -7,12 +7,12 @@ from typing import IO, Any
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.middleware import WhiteNoiseMiddleware  # type: ignore[import-untyped]
 
 CHUNK_BYTES = 64 * 1024
 
 
-class StaticFilesMiddleware(WhiteNoiseMiddleware):
+class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
     """WhiteNoise's middleware, made able to run in an asynchronous chain.
 
     WhiteNoise 6 is synchronous: in an ASGI stack it would send every request through a thread, and its files as
@@ -24,12 +24,13 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         super().__init__(get_response)
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer with a file, or pass the request on."""
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._call_async(request)
         response: HttpResponseBase = super().__call__(request)
         return response

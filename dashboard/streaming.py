@@ -22,7 +22,7 @@ def download(request: HttpRequest, chunks: Iterator[bytes], filename: str, conte
 
 
 async def in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what `chunks` yields, its steps run one after another in one thread; closes it at the end, however it comes."""
+    """Yield what `chunks` yields, its steps run one by one in one thread; close it at the end, however that comes."""
     loop = asyncio.get_running_loop()
     thread = ThreadPoolExecutor(1, thread_name_prefix="download")
     try:

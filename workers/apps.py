@@ -9,5 +9,7 @@ class WorkersConfig(AppConfig):
     name = "workers"
 
     def ready(self) -> None:
-        """Have Celery workers start the embedded Valkey where they need it."""
-        from . import bootstrap  # noqa: F401
+        """Have Celery workers start the embedded Valkey where they need it, and log as everything else does."""
+        from . import bootstrap, logs_celery  # noqa: F401
+
+        logs_celery.connect()

@@ -38,4 +38,3 @@ def _bind(task_id: str, task: "Task[Any, Any]", **kwargs: Any) -> None:
 
 def _unbind(**kwargs: Any) -> None:
     clear_contextvars()
-

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from agents.values import fault_of
 from workers.errors import InvalidInput
 
 MAX_GRANT = 500
@@ -47,8 +48,8 @@ def parse_grant(text: Any) -> Grant:
 
 def _settings(keywords: list[ast.keyword]) -> dict[str, Any]:
     settings = {keyword.arg: _literal(keyword.value) for keyword in keywords if keyword.arg is not None}
-    if len(settings) < len(keywords):
-        raise ValueError("doubled or starred settings")
+    if len(settings) < len(keywords) or fault_of(settings):
+        raise ValueError("doubled, starred or unstorable settings")
     return settings
 
 

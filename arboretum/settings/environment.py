@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 ENVIRONMENTS = ("development", "staging", "production")
 _KINDS = {int: "a whole number", float: "a number", bool: "a truth value (1 or 0, true or false, yes or no)"}
+_DATABASE_SCHEMES = ("postgresql", "postgres", "psql", "pgsql", "sqlite")
 _TRUTH_VALUES = {*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0"}
 
 
@@ -52,12 +53,12 @@ class CheckedEnv(environ.Env):  # type: ignore[misc]
 
     def database(self, url: str) -> dict[str, Any]:
         """Return Django's settings of the database at `url`; those of no database where it is malformed."""
-        try:
-            config: dict[str, Any] = self.db_url_config(url)
-        except (ValueError, KeyError, AttributeError, ImproperlyConfigured):
-            config = {}
-        known = config.get("ENGINE") in ("django.db.backends.postgresql", "django.db.backends.sqlite3")
-        if known and config.get("NAME") and "://" in url and "#" not in url:
+        config: dict[str, Any] = {}
+        # Looked at first: of another scheme django-environ prints a warning with the password in it.
+        if url.partition("://")[0] in _DATABASE_SCHEMES:
+            with contextlib.suppress(ValueError, KeyError, AttributeError, ImproperlyConfigured):
+                config = self.db_url_config(url)
+        if config.get("NAME") and "#" not in url:
             return config
         self.problems.append(
             "DATABASE_URL must be like postgresql://user:password@host:5432/name or sqlite:////path/file; "

@@ -4,7 +4,7 @@ from workers.logs import configure, logging_config
 
 from .environment import IS_PRODUCTION, env
 
-LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO")
-LOG_FORMAT: str = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "console")
+LOG_LEVEL: str = env.one_of("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO")
+LOG_FORMAT: str = env.one_of("LOG_FORMAT", ("json", "console"), "json" if IS_PRODUCTION else "console")
 LOGGING = logging_config(LOG_LEVEL, LOG_FORMAT)
 configure()

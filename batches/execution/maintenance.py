@@ -128,11 +128,10 @@ def _write_crashes(rows: list[Run], lease: Lease, size: int) -> None:
 def offer_batches() -> int:
     """Publish leases of running batches that have due rows and fewer processes at work than there could be."""
     number = 0
-    running = Batch.objects.filter(state=BatchState.RUNNING).annotate(
-        live=Count("leases", filter=Q(leases__released_at=None, leases__expires_at__gt=Now()))
-    )
-    for batch in running.order_by("-priority", "pk"):
-        wanted = lease_messages_wanted(batch.remaining) - batch.live
+    live = Lease.objects.filter(released_at=None, expires_at__gt=Now(), batch__isnull=False).order_by()
+    at_work = dict(live.values_list("batch").annotate(number=Count("pk")))
+    for batch in Batch.objects.filter(state=BatchState.RUNNING).order_by("-priority", "pk"):
+        wanted = lease_messages_wanted(batch.remaining) - at_work.get(batch.pk, 0)
         if wanted > 0 and not queue_length("batch") and _has_due_rows(batch.pk):
             publish_leases(batch.pk, wanted)
             number += wanted

@@ -19,10 +19,11 @@ from .clock import sql_now
 from .outcomes import Outcome
 
 _COLUMNS = (
-    "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, latency_ms, "
-    "input_tokens, output_tokens, cost"
+    "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, "
+    "latency_ms, input_tokens, output_tokens, cost"
 )
 _WIDTH = _COLUMNS.count(",") + 1
+Value = str | int | float | None
 # Batches whose rows may still change state through workers.
 LIVE_STATES = (BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING)
 
@@ -62,7 +63,7 @@ def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
         FROM v
         WHERE r.id = v.run_id AND r.attempt = v.run_attempt AND r.token = v.run_token AND r.state = 'running'
         RETURNING id, attempt"""  # noqa: S608 - the text is made of constants alone
-    parameters: list[object] = []
+    parameters: list[Value] = []
     for outcome in outcomes:
         parameters += _row(outcome)
     with connection.cursor() as cursor:
@@ -70,7 +71,7 @@ def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
         return {(row[0], row[1]) for row in cursor.fetchall()}
 
 
-def _row(outcome: Outcome) -> tuple[object, ...]:
+def _row(outcome: Outcome) -> tuple[Value, ...]:
     run, spent = outcome.run, outcome.spent
     return (
         run.id,

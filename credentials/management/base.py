@@ -30,7 +30,15 @@ class PlainCommand(BaseCommand):
     """A command without subcommands: write `run`, and `add_arguments` (calling super) where it takes any."""
 
     # Django's own options work, but would bury ours in every line of help.
-    suppressed_base_arguments = {"--version", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color", "--force-color"}
+    suppressed_base_arguments = {
+        "--version",
+        "--verbosity",
+        "--settings",
+        "--pythonpath",
+        "--traceback",
+        "--no-color",
+        "--force-color",
+    }
     # Every check would import every page; `manage.py check` runs them all.
     requires_system_checks = [CONFIGURATION]
     # Makes the parser exit with 2 under call_command too, in place of a CommandError with 1.

@@ -19,6 +19,8 @@ ASK_SECONDS = 2.0
 WEB_GRACE_SECONDS = 5
 # A worker gives calls in flight their time, and then stores what it has.
 WORKER_EXTRA_SECONDS = 10.0
+# In a container root is usual, and the tasks take JSON alone, which Celery's warning does not know.
+_QUIET = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 
 
 def stages(port: int, workers: int, data_dir: Path) -> Sequence[Sequence[Part]]:
@@ -38,14 +40,14 @@ def flower(data_dir: Path) -> Part:
     """Return Flower, on a Unix socket that the web server alone passes on (staff only)."""
     path = flower_socket(data_dir)
     options = [f"--unix-socket={path}", "--url-prefix=flower", "--logging=warning"]
-    return Part("flower", [*_celery(), "flower", *options], partial(_listens, path))
+    return Part("flower", [*_celery(), "flower", *options], partial(_listens, path), env=_QUIET)
 
 
 def worker(number: int) -> Part:
     """Return one worker process, which serves every queue."""
     options = ["-n", f"worker{number}@%h", "--without-gossip", "--without-mingle"]
     grace = settings.ARBORETUM_GRACE_SECONDS + WORKER_EXTRA_SECONDS
-    return Part(f"worker{number}", [*_celery(), "worker", *options], _is_present, grace_seconds=grace)
+    return Part(f"worker{number}", [*_celery(), "worker", *options], _is_present, grace, _QUIET)
 
 
 def port_is_free(port: int) -> bool:

@@ -1,35 +1,28 @@
 """Batches and their results, as the pages show them. Counts come from the batch's row, never from its runs."""
 
-from dataclasses import dataclass
-
-from django.db.models import Count, Min, QuerySet
+from django.core.cache import cache
+from django.db.models import QuerySet
 from django.db.models.functions import Left
 
 from batches.models import Batch, Run
-from batches.states import ACTIVE_BATCH_STATES, BatchState, RunState
-from credentials.models import User
+from batches.results import BatchResults, ErrorGroup, Latency
+from batches.states import ACTIVE_BATCH_STATES, TERMINAL_BATCH_STATES, BatchState, RunState
 from dashboard.paging import PAGE_SIZE, KeyPage, key_page
 
+from . import Reader
+
 EXCERPT_CHARACTERS = 240
+KEPT_SECONDS = 24 * 3600
 _VERSION = ("agent_version__agent", "agent_version__credential")
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorGroup:
-    """The failed runs of a batch that share an error code, with one of them as the example."""
-
-    code: str
-    count: int
-    example: Run
-
-
-def visible_batches(user: User) -> QuerySet[Batch]:
+def visible_batches(user: Reader) -> QuerySet[Batch]:
     """Return the batches that `user` may see, newest first, with what a line about one needs."""
     return Batch.objects.visible_to(user).select_related(*_VERSION, "owner").order_by("-id")
 
 
 def batch_page(
-    user: User, *, state: str | None = None, before: int | None = None, limit: int = PAGE_SIZE
+    user: Reader, *, state: str | None = None, before: int | None = None, limit: int = PAGE_SIZE
 ) -> KeyPage[Batch]:
     """Return a page of the batches that `user` may see, newest first, those older than batch `before`."""
     batches = visible_batches(user)
@@ -40,24 +33,28 @@ def batch_page(
     return key_page(list(batches[: limit + 1]), "id", limit)
 
 
-def active_batches(user: User, limit: int) -> list[Batch]:
+def active_batches(user: Reader, limit: int) -> list[Batch]:
     """Return at most `limit` batches in progress, newest first."""
     return list(visible_batches(user).filter(state__in=ACTIVE_BATCH_STATES)[:limit])
 
 
-def error_groups(user: User, batch: Batch) -> list[ErrorGroup]:
-    """Return the batch's failures by code, the most frequent first. Reads the index of failed runs alone."""
-    if not batch.failed:
-        return []
-    failed = Run.objects.visible_to(user).filter(batch=batch, state=RunState.FAILED)
-    counts = list(failed.order_by().values("error_code").annotate(count=Count("id"), first=Min("id")))
-    examples = _excerpts(Run.objects.visible_to(user).filter(id__in=[group["first"] for group in counts])).in_bulk()
-    groups = [ErrorGroup(group["error_code"] or "", group["count"], examples[group["first"]]) for group in counts]
-    return sorted(groups, key=lambda group: (-group.count, group.code))
+def error_groups(batch: Batch) -> list[ErrorGroup]:
+    """Return the failures of `batch`, which the caller has found visible, by code; the most frequent first."""
+    return BatchResults(batch).errors() if batch.failed else []
+
+
+def latency(batch: Batch) -> Latency | None:
+    """Return the latency of `batch`, which the caller has found visible. Reads every row, but once it has ended."""
+    if batch.state not in TERMINAL_BATCH_STATES:
+        return BatchResults(batch).latency()
+    # A retry of failed rows starts the batch again and moves `updated_at`.
+    key = f"batch-latency:{batch.pk}:{batch.updated_at.timestamp()}"
+    kept: Latency | None = cache.get_or_set(key, lambda: BatchResults(batch).latency(), KEPT_SECONDS)
+    return kept
 
 
 def result_page(
-    user: User,
+    user: Reader,
     batch: Batch,
     *,
     state: str | None = None,
@@ -67,7 +64,7 @@ def result_page(
 ) -> KeyPage[Run]:
     """Return a page of the batch's runs in input order, after row `after`, with the beginnings of their texts.
 
-    A code narrows to failed runs. Each run has `input_excerpt`, `output_excerpt` and `error_excerpt`.
+    A code narrows to failed runs.
     """
     state = RunState.FAILED if code else state
     if state and not _may_have(batch, state):
@@ -82,7 +79,7 @@ def result_page(
         runs = runs.filter(error_code=code)
     if after is not None:
         runs = runs.filter(id__gt=batch.run_ids[0] + after)
-    return key_page(list(_excerpts(runs).order_by("id")[: limit + 1]), "index", limit)
+    return key_page(list(with_excerpts(runs).order_by("id")[: limit + 1]), "index", limit)
 
 
 def _may_have(batch: Batch, state: str) -> bool:
@@ -95,8 +92,11 @@ def _may_have(batch: Batch, state: str) -> bool:
     return ended.get(RunState(state), batch.remaining) > 0
 
 
-def _excerpts(runs: QuerySet[Run]) -> QuerySet[Run]:
-    """Return `runs` without their long texts, which may be megabytes each, but with the beginnings of them."""
+def with_excerpts(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Return `runs` without their long texts, which may be megabytes each, but with the beginnings of them.
+
+    Each has `input_excerpt`, `output_excerpt` and `error_excerpt`.
+    """
     return runs.defer("input_json", "output", "parsed", "error_message").annotate(
         input_excerpt=Left("input_json", EXCERPT_CHARACTERS),
         output_excerpt=Left("output", EXCERPT_CHARACTERS),

@@ -8,10 +8,10 @@ from django.db.models import Count, F, Q, Sum
 from agents.models import Agent, AgentState
 from batches.models import Batch
 from batches.states import ACTIVE_BATCH_STATES
-from credentials.models import User
 from workers.errors import ServerUnavailable
 from workers.presence import WorkerPresence, live_workers
 
+from . import Reader
 from .batches import active_batches, visible_batches
 
 MOST_IN_PROGRESS = 20
@@ -56,7 +56,7 @@ class Overview:
     latest: list[Batch]
 
 
-def overview(user: User) -> Overview:
+def overview(user: Reader) -> Overview:
     """Return what the overview shows to `user`."""
     return Overview(
         figures=figures(user),
@@ -66,7 +66,7 @@ def overview(user: User) -> Overview:
     )
 
 
-def figures(user: User) -> Figures:
+def figures(user: Reader) -> Figures:
     """Return the counts over what `user` may see; batches by the index of those in progress."""
     done = F("succeeded") + F("failed") + F("cancelled") + F("expired")
     batches = (

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
-from django.db.models.functions import Left
 
 from batches.ids import SINGLE_BASE
 from batches.models import Attempt, Run, RunEvent
-from credentials.models import User
 from dashboard.paging import PAGE_SIZE, KeyPage, key_page
 
-from .batches import EXCERPT_CHARACTERS
+from . import Reader
+from .batches import with_excerpts
 
 MOST_ATTEMPTS = 100
 MOST_EVENTS = 500
@@ -25,13 +24,13 @@ class RunHistory:
     events: list[RunEvent]
 
 
-def visible_runs(user: User) -> QuerySet[Run]:
+def visible_runs(user: Reader) -> QuerySet[Run]:
     """Return the runs that `user` may see, with their agent and model."""
     return Run.objects.visible_to(user).select_related(*_VERSION, "batch", "owner")
 
 
 def single_run_page(
-    user: User, *, state: str | None = None, before: int | None = None, limit: int = PAGE_SIZE
+    user: Reader, *, state: str | None = None, before: int | None = None, limit: int = PAGE_SIZE
 ) -> KeyPage[Run]:
     """Return a page of the runs without a batch, newest first, those older than run `before`."""
     # The range of ids leads straight to them, past any number of batch rows.
@@ -40,13 +39,10 @@ def single_run_page(
         runs = runs.filter(state=state)
     if before is not None:
         runs = runs.filter(id__lt=before)
-    runs = runs.defer("input_json", "output", "parsed", "error_message").annotate(
-        output_excerpt=Left("output", EXCERPT_CHARACTERS), error_excerpt=Left("error_message", EXCERPT_CHARACTERS)
-    )
-    return key_page(list(runs.order_by("-id")[: limit + 1]), "id", limit)
+    return key_page(list(with_excerpts(runs).order_by("-id")[: limit + 1]), "id", limit)
 
 
-def run_history(user: User, run: Run) -> RunHistory:
+def run_history(user: Reader, run: Run) -> RunHistory:
     """Return what happened in `run`."""
     attempts = Attempt.objects.visible_to(user).filter(run=run).order_by("-number")[:MOST_ATTEMPTS]
     events = RunEvent.objects.visible_to(user).filter(run=run).order_by("-id")[:MOST_EVENTS]

@@ -6,15 +6,12 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from batches.models import Batch
-from batches.results import BatchResults
+from batches.results import FORMATS, BatchResults
 from batches.states import TERMINAL_BATCH_STATES
 from dashboard.paging import choice_parameter, number_parameter
 from dashboard.selectors import batches as selectors
-from dashboard.selectors.summaries import summary_of
 from dashboard.streaming import download
 from workers.errors import ErrorCode
-
-CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
 @require_safe
@@ -33,7 +30,7 @@ def batch_detail(request: HttpRequest, pk: int) -> HttpResponse:
     code = choice_parameter(request, "code", list(ErrorCode))
     context = {
         "batch": batch,
-        "errors": selectors.error_groups(request.user, batch),
+        "errors": selectors.error_groups(batch),
         "page": selectors.result_page(
             request.user, batch, state=state, code=code, after=number_parameter(request, "after")
         ),
@@ -55,11 +52,11 @@ def batch_progress(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-def batch_summary(request: HttpRequest, pk: int) -> HttpResponse:
-    """Return latency percentiles and totals, which read every row: asked for apart, after the page is there."""
+def batch_latency(request: HttpRequest, pk: int) -> HttpResponse:
+    """Return latency percentiles, which need every row: asked for apart, after the page is there."""
     batch = _batch(request, pk)
-    context = {"batch": batch, "summary": summary_of(batch)}
-    return render(request, "dashboard/partials/batch_summary.html", context)
+    context = {"batch": batch, "latency": selectors.latency(batch)}
+    return render(request, "dashboard/partials/batch_latency.html", context)
 
 
 @require_safe
@@ -67,7 +64,7 @@ def batch_download(request: HttpRequest, pk: int, format: str) -> StreamingHttpR
     """Send the batch's results in input order, as CSV or JSONL."""
     batch = _batch(request, pk)
     filename = f"{slugify(batch.name) or 'batch'}-{batch.pk}.{format}"
-    return download(request, BatchResults(batch).stream(format), filename, CONTENT_TYPES[format])
+    return download(request, BatchResults(batch).stream(format), filename, FORMATS[format].media_type)
 
 
 def _batch(request: HttpRequest, pk: int) -> Batch:

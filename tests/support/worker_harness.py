@@ -12,7 +12,7 @@ from typing import Self
 
 from workers.processes import dies_with_parent
 
-from .processes import wait_until
+from .waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 60.0
@@ -62,7 +62,7 @@ class WorkerProcess:
 
     def wait_ready(self) -> None:
         """Wait until the worker takes tasks. Raises AssertionError with its log when it ends before."""
-        wait_until(lambda: READY in self.log or self.process.poll() is not None, START_SECONDS, f"{self.name} to start")
+        wait_for(lambda: READY in self.log or self.process.poll() is not None, START_SECONDS, f"{self.name} to start")
         assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}:\n{self.log}"
 
     def signal(self, number: signal.Signals) -> None:

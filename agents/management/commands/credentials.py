@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from getpass import getpass
 from typing import Any
 
-from agents.services import check_credential
+from agents.services import check_credential_now
 from credentials.management.base import EXIT_FAILED, EXIT_OK, ArboretumCommand
 from credentials.models import Credential, Environment, User
 from credentials.providers import check_provider, needs_key
@@ -91,7 +91,16 @@ class Command(ArboretumCommand):
 
     def check_key(self, user: User, options: dict[str, Any]) -> int:
         """Ask the provider whether the credential works."""
-        raise NotImplementedError
+        credential = get_credential(user, options["name"])
+        check = check_credential_now(credential)
+        error = check.error and {"code": check.error.code, "message": check.error.message}
+        text = f"{credential.name} works: {len(check.models)} models, {check.latency_ms} ms."
+        data = {"name": credential.name, "ok": check.is_ok, "models": check.models, "latency_ms": check.latency_ms}
+        self.emit(data | {"error": error}, text if check.is_ok else "")
+        if check.error is None:
+            return EXIT_OK
+        self.warn(f"{credential.name} does not work: {check.error.message} ({check.error.code})")
+        return EXIT_FAILED
 
     def disable(self, user: User, options: dict[str, Any]) -> int:
         """Take a credential out of use."""
@@ -108,7 +117,7 @@ class Command(ArboretumCommand):
     def rotate(self, options: dict[str, Any]) -> int:
         """Encrypt anew whatever is not encrypted with the first key."""
         done = rotate_keys()
-        self.emit(done, f"{done.rotated} keys encrypted anew, {done.current} were current, {len(done.failed)} failed.")
+        self.emit(done, f"Keys encrypted anew: {done.rotated}; current before: {done.current}; failed: {len(done.failed)}.")
         if done.failed:
             self.warn(f"No encryption key opens: {', '.join(done.failed)}. Put the old key back behind the first one.")
         return EXIT_FAILED if done.failed else EXIT_OK

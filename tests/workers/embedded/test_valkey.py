@@ -11,7 +11,7 @@ import psutil
 import pytest
 import redis
 
-from tests.support.processes import wait_until
+from tests.support.waiting import wait_for
 from workers.embedded import server as server_module
 from workers.embedded import valkey
 from workers.embedded.paths import LONGEST_SOCKET_PATH, valkey_socket
@@ -100,7 +100,7 @@ def test_the_starter_stops_it_when_nobody_else_uses_it(embedded: EmbeddedValkey)
     embedded.ensure()
     process = embedded.server.process()
     assert embedded.stop_if_mine() is True
-    wait_until(lambda: not process.is_running(), 2, "the server to be gone, not a zombie")
+    wait_for(lambda: not process.is_running(), 2, "the server to be gone, not a zombie")
     assert embedded.server.state() is ServerState.DOWN
     assert embedded.stop_if_mine() is False
 
@@ -133,7 +133,7 @@ def test_data_survive_kill_minus_nine_and_no_zombie_stays(embedded: EmbeddedValk
     # everysec: what is older than a second is on disk; the kernel has it at once, and kill -9 is not a power cut.
     killed = embedded.server.process()
     killed.kill()
-    wait_until(lambda: not psutil.pid_exists(killed.pid), 5, "the killed server to be gone, not a zombie")
+    wait_for(lambda: not psutil.pid_exists(killed.pid), 5, "the killed server to be gone, not a zombie")
     assert embedded.server.socket_path.exists()
     embedded.ensure()
     assert embedded.server.process().pid != killed.pid
@@ -175,7 +175,7 @@ def test_down_kills_a_server_that_does_not_listen(embedded: EmbeddedValkey, monk
     process.send_signal(signal.SIGSTOP)
     monkeypatch.setattr(server_module, "STOP_SECONDS", 0.3)
     assert embedded.stop() is True
-    wait_until(lambda: not process.is_running(), 2, "the killed server to be gone, not a zombie")
+    wait_for(lambda: not process.is_running(), 2, "the killed server to be gone, not a zombie")
 
 
 def test_down_stops_what_others_use_and_they_can_start_it_again(embedded: EmbeddedValkey, short_folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""`manage.py batches` and `manage.py runs`."""

@@ -1,0 +1,209 @@
+"""`manage.py batches`: an agent over a file of inputs, from the file to the results."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from agents.selectors import get_version
+from batches.management.summary_text import batch_facts, summary_facts, summary_text
+from batches.management.watching import watch
+from batches.manager import BadRows, BatchManager, BatchOptions
+from batches.models import Batch
+from batches.results import BatchResults
+from batches.results.formats import export_format, format_of_path
+from batches.states import BatchState, Priority
+from credentials.management.base import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ArboretumCommand
+from credentials.models import User
+from workers.embedded.valkey import ensure_redis, stop_if_mine
+from workers.errors import ErrorCode, InvalidInput
+from workers.local import LocalWorkers
+
+_LIST = ("id", "name", "state", "agent", "total", "succeeded", "failed", "cost", "created_at")
+LISTED = 50
+
+
+class Command(ArboretumCommand):
+    """Batches: create, run, watch, control, repair, export."""
+
+    help = "Run an agent over a file of inputs and manage the batches."
+
+    def add_subcommands(self) -> None:
+        """Declare the subcommands."""
+        run = self.subcommand("run", self.run_batch, "Create a batch, run it to its end, write the results.")
+        _add_creation(run)
+        run.add_argument("--output", type=Path, metavar="FILE", help="Results file: .jsonl, .csv or .parquet.")
+        run.add_argument("--start-workers", action="store_true", help="Run worker processes for as long as it takes.")
+        create = self.subcommand("create", self.create, "Create a batch; `batches resume ID` starts it.")
+        _add_creation(create)
+        create.add_argument("--start", action="store_true", help="Start it at once.")
+        listing = self.subcommand("list", self.list, "List the latest batches.")
+        listing.add_argument("--state", choices=BatchState.values)
+        self._with_id("status", self.status, "Show where a batch stands.")
+        self._with_id("watch", self.watch, "Watch a batch until it ends.")
+        self._with_id("pause", self.pause, "Take no new rows; calls in flight end.")
+        self._with_id("resume", self.resume, "Start a ready batch, or go on with a paused one.")
+        self._with_id("cancel", self.cancel, "End a batch; finished rows stay.")
+        retry = self._with_id("retry", self.retry, "Run failed rows again: all, or those chosen.")
+        retry.add_argument("--code", action="append", default=[], choices=list(ErrorCode), metavar="CODE")
+        retry.add_argument("--index", action="append", default=[], type=int, metavar="N", help="A row, from 0.")
+        retry.add_argument("--agent-version", metavar="N", help="With version N of the agent, or another SLUG@N.")
+        export = self._with_id("export", self.export, "Write the results to a file.")
+        export.add_argument("--output", type=Path, required=True, metavar="FILE", help=".jsonl, .csv or .parquet")
+        export.add_argument("--state", action="append", default=None, help="Only rows in this state.")
+        export.add_argument("--code", action="append", default=None, help="Only rows that failed with this code.")
+
+    def run_batch(self, user: User, options: dict[str, Any]) -> int:
+        """Create a batch, run it, write the results; 1 where a row did not succeed."""
+        _check_output(options["output"])
+        ensure_redis()
+        try:
+            batch = self._create(user, options)
+            if not options["start_workers"]:
+                return self._run_to_end(user, batch, options["output"])
+            with LocalWorkers():
+                return self._run_to_end(user, batch, options["output"])
+        finally:
+            stop_if_mine()
+
+    def create(self, user: User, options: dict[str, Any]) -> int:
+        """Create a batch."""
+        ensure_redis()
+        batch = self._create(user, options)
+        if options["start"]:
+            BatchManager(user).start(batch)
+        then = "" if options["start"] else f" Start it: manage.py batches resume {batch.pk}"
+        self.emit(batch_facts(batch), f"Created batch {batch.pk} ({batch}) with {batch.total:,} rows.{then}")
+        return EXIT_OK
+
+    def list(self, user: User, options: dict[str, Any]) -> int:
+        """List the latest batches that the user may see."""
+        batches = Batch.objects.visible_to(user).select_related("agent_version__agent")
+        if options["state"]:
+            batches = batches.filter(state=options["state"])
+        found = [batch_facts(batch) for batch in batches[:LISTED]]
+        rows = [[batch[column] for column in _LIST] for batch in found]
+        self.emit(found, self.table(_LIST, rows, "No batches yet: `manage.py batches run --help`."))
+        return EXIT_OK
+
+    def status(self, user: User, options: dict[str, Any]) -> int:
+        """Show a batch's summary."""
+        self._emit_summary(BatchManager(user).get(options["id"]))
+        return EXIT_OK
+
+    def watch(self, user: User, options: dict[str, Any]) -> int:
+        """Watch a batch until it ends; 1 where a row did not succeed."""
+        ensure_redis()
+        return self._watch(BatchManager(user).get(options["id"]))
+
+    def pause(self, user: User, options: dict[str, Any]) -> int:
+        """Pause a batch."""
+        manager = BatchManager(user)
+        return self._changed(manager.pause(manager.get(options["id"])))
+
+    def resume(self, user: User, options: dict[str, Any]) -> int:
+        """Start or resume a batch."""
+        ensure_redis()
+        manager = BatchManager(user)
+        batch = manager.get(options["id"])
+        return self._changed(manager.start(batch) if batch.state == BatchState.READY else manager.resume(batch))
+
+    def cancel(self, user: User, options: dict[str, Any]) -> int:
+        """Cancel a batch."""
+        ensure_redis()
+        manager = BatchManager(user)
+        return self._changed(manager.cancel(manager.get(options["id"])))
+
+    def retry(self, user: User, options: dict[str, Any]) -> int:
+        """Run failed rows again."""
+        ensure_redis()
+        manager = BatchManager(user)
+        batch = manager.get(options["id"])
+        version = _other_version(user, batch, options["agent_version"])
+        number = manager.retry(batch, codes=options["code"], indexes=options["index"], version=version)
+        self.emit({**batch_facts(batch), "retried": number}, f"{number:,} rows of batch {batch.pk} run again.")
+        return EXIT_OK
+
+    def export(self, user: User, options: dict[str, Any]) -> int:
+        """Write results to a file."""
+        batch = BatchManager(user).get(options["id"])
+        rows = BatchResults(batch).export(options["output"], state=options["state"], code=options["code"])
+        path = str(options["output"])
+        self.emit({"id": batch.pk, "rows": rows, "output": path}, f"Wrote {rows:,} results to {path}.")
+        return EXIT_OK
+
+    def _create(self, user: User, options: dict[str, Any]) -> Batch:
+        version = get_version(user, options["reference"])
+        chosen = BatchOptions(
+            name=options["name"],
+            priority=Priority[options["priority"].upper()],
+            skip_bad_rows=options["skip_bad_rows"],
+        )
+        try:
+            return BatchManager(user).create(version, options["file"], chosen)
+        except BadRows as error:
+            for line in str(error).splitlines():
+                self.warn(line)
+            raise InvalidInput("Nothing was created. Mend the rows, or leave them out with --skip-bad-rows.") from None
+
+    def _run_to_end(self, user: User, batch: Batch, output: Path | None) -> int:
+        BatchManager(user).start(batch)
+        code = self._watch(batch)
+        if code != EXIT_INTERRUPTED and output is not None:
+            rows = BatchResults(batch).export(output)
+            self.say(f"Wrote {rows:,} results to {output}.")
+        return code
+
+    def _watch(self, batch: Batch) -> int:
+        try:
+            watch(batch, self._console())
+        except KeyboardInterrupt:
+            self.say(f"Detached; batch {batch.pk} goes on. Watch it again: manage.py batches watch {batch.pk}")
+            return EXIT_INTERRUPTED
+        self._emit_summary(batch)
+        return EXIT_OK if batch.succeeded == batch.total else EXIT_FAILED
+
+    def _emit_summary(self, batch: Batch) -> None:
+        summary = BatchResults(batch).summary()
+        self.emit(summary_facts(batch, summary), summary_text(batch, summary))
+
+    def _changed(self, batch: Batch) -> int:
+        self.emit(batch_facts(batch), f"Batch {batch.pk} is {batch.state}.")
+        return EXIT_OK
+
+    def _console(self) -> Console:
+        # Progress and remarks go to standard error, so that standard output holds the summary alone.
+        return Console(stderr=True)
+
+    def say(self, text: str) -> None:
+        """Print a remark on standard error."""
+        self._console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _with_id(self, name: str, handler: Any, help: str) -> argparse.ArgumentParser:
+        parser = self.subcommand(name, handler, help)
+        parser.add_argument("id", type=int, metavar="ID")
+        return parser
+
+
+def _add_creation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reference", metavar="SLUG[@N]")
+    parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header row, or JSONL.")
+    parser.add_argument("--name", default="", help="By default the file's name.")
+    parser.add_argument("--priority", choices=[name.lower() for name in Priority.names], default="normal")
+    parser.add_argument("--skip-bad-rows", action="store_true", help="Leave bad rows out; else they refuse the file.")
+
+
+def _check_output(path: Path | None) -> None:
+    """Raise InvalidInput before anything runs where the results could not be written."""
+    if path is None:
+        return
+    export_format(format_of_path(path))
+    if not path.resolve().parent.is_dir():
+        raise InvalidInput(f"--output: the folder {path.resolve().parent} does not exist.")
+
+
+def _other_version(user: User, batch: Batch, given: str | None) -> Any:
+    if given is None:
+        return None
+    return get_version(user, f"{batch.agent_version.agent.slug}@{given}" if given.isdigit() else given)

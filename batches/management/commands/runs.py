@@ -1,0 +1,123 @@
+"""`manage.py runs`: single runs by the workers, stored like the rows of a batch."""
+
+import time
+from typing import Any
+
+import orjson
+
+from agents.selectors import get_version
+from batches.management.watching import NO_WORKER, has_workers
+from batches.models import Run
+from batches.runs import cancel_run, start_run
+from batches.states import TERMINAL_RUN_STATES, RunState
+from credentials.management.base import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ArboretumCommand
+from credentials.models import User
+from workers.embedded.valkey import ensure_redis
+from workers.errors import InvalidInput
+
+_LIST = ("id", "state", "agent", "latency_ms", "cost", "created_at")
+LISTED = 50
+POLL_SECONDS = 0.1
+
+
+class Command(ArboretumCommand):
+    """Single runs: start, list, show, cancel."""
+
+    help = "Start single runs on the workers and look at them."
+
+    def add_subcommands(self) -> None:
+        """Declare the subcommands."""
+        start = self.subcommand("start", self.start, "Start one run of an agent on the workers.")
+        start.add_argument("reference", metavar="SLUG[@N]")
+        start.add_argument("--input", metavar="JSON", required=True, help="The columns as a JSON object.")
+        start.add_argument("--wait", action="store_true", help="Wait for the result and print it.")
+        self.subcommand("list", self.list, "List the latest single runs.")
+        for name, handler, text in (
+            ("show", self.show, "Show a run with its attempts and events."),
+            ("cancel", self.cancel, "Cancel a single run."),
+        ):
+            self.subcommand(name, handler, text).add_argument("id", type=int, metavar="ID")
+
+    def start(self, user: User, options: dict[str, Any]) -> int:
+        """Start a run; with --wait print its output, 1 where it did not succeed."""
+        version = get_version(user, options["reference"])
+        ensure_redis()
+        run = start_run(user, version, _columns(options["input"]))
+        if not options["wait"]:
+            self.emit(run_facts(run), f"Started run {run.pk}. Look at it: manage.py runs show {run.pk}")
+            return EXIT_OK
+        if not has_workers():
+            self.warn(NO_WORKER)
+        try:
+            run = _ended(run)
+        except KeyboardInterrupt:
+            self.warn(f"Detached; run {run.pk} goes on. Look at it: manage.py runs show {run.pk}")
+            return EXIT_INTERRUPTED
+        self.emit(run_facts(run), run.output or f"{run.state}: {run.error_code}: {run.error_message}")
+        return EXIT_OK if run.state == RunState.SUCCEEDED else EXIT_FAILED
+
+    def list(self, user: User, options: dict[str, Any]) -> int:
+        """List the latest single runs that the user may see."""
+        runs = Run.objects.visible_to(user).singles().select_related("agent_version__agent").order_by("-id")[:LISTED]
+        found = [run_facts(run) for run in runs]
+        rows = [[run[column] for column in _LIST] for run in found]
+        self.emit(found, self.table(_LIST, rows, "No single runs yet: `manage.py runs start --help`."))
+        return EXIT_OK
+
+    def show(self, user: User, options: dict[str, Any]) -> int:
+        """Show a run, of a batch or single."""
+        run = Run.objects.visible_to(user).filter(pk=options["id"]).first()
+        if run is None:
+            raise InvalidInput(f"There is no run {options['id']}.")
+        attempts = list(run.attempts.values("number", "outcome", "error_code", "latency_ms", "cost", "worker"))
+        events = list(run.events.values("attempt", "kind", "data", "created_at"))
+        facts = run_facts(run)
+        lines = [f"{name:<10} {value}" for name, value in facts.items() if value is not None]
+        table = self.table(list(attempts[0]), [list(a.values()) for a in attempts]) if attempts else "No attempts yet."
+        told = "\n".join(f"{event['kind']:<12} {orjson.dumps(event['data']).decode()}" for event in events)
+        self.emit({**facts, "attempts": attempts, "events": events}, "\n".join([*lines, "", table, told]).strip())
+        return EXIT_OK
+
+    def cancel(self, user: User, options: dict[str, Any]) -> int:
+        """Cancel a single run."""
+        run = cancel_run(user, options["id"])
+        self.emit(run_facts(run), f"Run {run.pk} is {run.state}.")
+        return EXIT_OK
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """Return a run as JSON-ready data. Costs queries where the agent was not fetched with it."""
+    return {
+        "id": run.pk,
+        "state": run.state,
+        "agent": str(run.agent_version),
+        "input": run.input,
+        "output": run.output,
+        "parsed": run.parsed,
+        "error_code": run.error_code,
+        "error_message": run.error_message,
+        "attempts": run.attempt,
+        "latency_ms": run.latency_ms,
+        "input_tokens": run.input_tokens,
+        "output_tokens": run.output_tokens,
+        "cost": float(run.cost),
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def _columns(text: str) -> dict[str, Any]:
+    try:
+        columns = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInput(f"--input is not valid JSON: {error}") from None
+    if not isinstance(columns, dict):
+        raise InvalidInput('--input must be a JSON object, e.g. {"ticket": "..."}')
+    return columns
+
+
+def _ended(run: Run) -> Run:
+    while run.state not in TERMINAL_RUN_STATES:
+        time.sleep(POLL_SECONDS)
+        run.refresh_from_db()
+    return run

@@ -1,0 +1,73 @@
+"""A batch's summary as text and as data."""
+
+from typing import Any
+
+from batches.models import Batch
+from batches.results import BatchSummary
+
+from .progress import duration
+
+
+def batch_facts(batch: Batch) -> dict[str, Any]:
+    """Return a batch as JSON-ready data. Costs one query where the agent was not fetched with it."""
+    return {
+        "id": batch.pk,
+        "name": batch.name,
+        "state": batch.state,
+        "state_reason": batch.state_reason,
+        "agent": batch.agent_version.agent.slug,
+        "version": batch.agent_version.number,
+        "priority": batch.get_priority_display().lower(),
+        "total": batch.total,
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "cancelled": batch.cancelled,
+        "expired": batch.expired,
+        "skipped_rows": batch.skipped_rows,
+        "input_tokens": batch.input_tokens,
+        "output_tokens": batch.output_tokens,
+        "cost": float(batch.cost),
+        "created_at": batch.created_at,
+        "started_at": batch.started_at,
+        "finished_at": batch.finished_at,
+    }
+
+
+def summary_facts(batch: Batch, summary: BatchSummary) -> dict[str, Any]:
+    """Return the batch and its summary as JSON-ready data."""
+    latency, counts = summary.latency, summary.counts
+    return {
+        **batch_facts(batch),
+        "wall_seconds": counts.wall_seconds,
+        "runs_per_second": counts.runs_per_second,
+        "latency_ms": None
+        if latency is None
+        else {"p50": latency.p50, "p90": latency.p90, "p95": latency.p95, "p99": latency.p99, "mean": latency.mean},
+        "errors": [{"code": group.code, "category": group.category, "count": group.count} for group in summary.errors],
+    }
+
+
+def summary_text(batch: Batch, summary: BatchSummary) -> str:
+    """Return what a batch came to, as a few lines for a person."""
+    counts = summary.counts
+    ended = [f"{getattr(batch, name):,} {name}" for name in ("succeeded", "failed", "cancelled", "expired")]
+    shown = [text for text in ended if not text.startswith("0 ")] or ["nothing has ended yet"]
+    lines = [f"Batch {batch.pk} ({batch.name}): {batch.state}"]
+    if batch.state_reason:
+        lines.append(f"  reason   {batch.state_reason}")
+    lines.append(f"  rows     {batch.total:,}: {', '.join(shown)}" + skipped_text(batch))
+    if summary.latency is not None:
+        latency = summary.latency
+        values = [("p50", latency.p50), ("p90", latency.p90), ("p95", latency.p95), ("p99", latency.p99)]
+        lines.append("  latency  " + ", ".join(f"{name} {value / 1000:.2f} s" for name, value in values))
+    lines.append(f"  tokens   {batch.input_tokens:,} in, {batch.output_tokens:,} out")
+    lines.append(f"  cost     ${batch.cost:,.6f}")
+    if counts.wall_seconds and counts.runs_per_second:
+        lines.append(f"  speed    {counts.runs_per_second:,.1f} runs/s over {duration(counts.wall_seconds)}")
+    lines += [f"  failed   {it.count:,} {it.code}, e.g. row {it.index}: {it.message[:160]}" for it in summary.errors]
+    return "\n".join(lines)
+
+
+def skipped_text(batch: Batch) -> str:
+    """Return how many bad rows were left out, if any were."""
+    return f" ({batch.skipped_rows:,} bad rows of the file were skipped)" if batch.skipped_rows else ""

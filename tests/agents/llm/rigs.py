@@ -1,0 +1,97 @@
+"""What the contract's tests need from a provider, for each provider."""
+
+from typing import Any, Protocol
+
+from agents.llm.client import LLMClient
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.registry import provider_type
+from agents.llm.types import CompletionRequest
+from tests.support.provider_server import FakeServer
+from workers.errors import ErrorCode
+
+from .calls import ask
+
+
+class Rig(Protocol):
+    """A provider whose behaviour a test can set."""
+
+    client: LLMClient
+
+    def request(self, text: str = "Hello there", **values: Any) -> CompletionRequest:
+        """Return a request that is answered with its own text, unless set otherwise."""
+
+    def play(self, steps: list[list[dict[str, Any]]]) -> None:
+        """Ask for these tool calls before answering."""
+
+    def answer_schema(self, example: str) -> None:
+        """Answer requests with an output schema; `example` is an answer that satisfies it."""
+
+    def fail(self, code: ErrorCode) -> None:
+        """Fail every call with `code`."""
+
+    def slow_down(self, seconds: float) -> None:
+        """Take `seconds` to answer."""
+
+
+class SimulatedRig:
+    """The simulated provider, set up by its parameter."""
+
+    def __init__(self) -> None:
+        self.client = LLMClient(provider_type("simulated").connect(ProviderConfig()))
+        self.settings: dict[str, Any] = {"latency": 0, "reply": "echo"}
+
+    def request(self, text: str = "Hello there", **values: Any) -> CompletionRequest:
+        parameters = {"simulated": dict(self.settings), **values.pop("parameters", {})}
+        provider_type("simulated").check_parameters("sim-small", parameters)
+        return ask(text, model="sim-small", parameters=parameters, **values)
+
+    def play(self, steps: list[list[dict[str, Any]]]) -> None:
+        self.settings["tool_calls"] = steps
+
+    def answer_schema(self, example: str) -> None:
+        self.settings["reply"] = "text"
+
+    def fail(self, code: ErrorCode) -> None:
+        self.settings["errors"] = {code.value: 1.0, "retry_after": 7}
+
+    def slow_down(self, seconds: float) -> None:
+        self.settings |= {"latency": seconds, "first_token": seconds}
+
+
+class OpenAIRig:
+    """The openai provider, set up by its server."""
+
+    faults = {
+        ErrorCode.RATE_LIMITED: "rate_limited",
+        ErrorCode.TIMEOUT: "timeout",
+        ErrorCode.CONNECTION: "reset",
+        ErrorCode.SERVER_ERROR: "server_error",
+        ErrorCode.OVERLOADED: "overloaded",
+        ErrorCode.BAD_RESPONSE: "html",
+        ErrorCode.INVALID_REQUEST: "bad_request",
+        ErrorCode.CONTENT_POLICY: "content_policy",
+        ErrorCode.CONTEXT_LENGTH: "context_length",
+        ErrorCode.INVALID_KEY: "invalid_key",
+        ErrorCode.QUOTA_EXHAUSTED: "quota",
+        ErrorCode.NOT_FOUND: "not_found",
+    }
+
+    def __init__(self, client: LLMClient, server: FakeServer) -> None:
+        self.client = client
+        self.server = server
+
+    def request(self, text: str = "Hello there", **values: Any) -> CompletionRequest:
+        provider_type("openai").check_parameters("fake-small", values.get("parameters", {}))
+        return ask(text, **values)
+
+    def play(self, steps: list[list[dict[str, Any]]]) -> None:
+        self.server.configure(tool_calls=steps)
+
+    def answer_schema(self, example: str) -> None:
+        self.server.configure(reply="fixed", text=example)
+
+    def fail(self, code: ErrorCode) -> None:
+        self.server.configure(faults={self.faults[code]: 1.0}, retry_after=7)
+
+    def slow_down(self, seconds: float) -> None:
+        self.server.configure(latency=seconds)

@@ -1,0 +1,73 @@
+"""The check of an agent's parameters before anything runs."""
+
+from typing import Any
+
+import pytest
+
+from agents.llm.registry import provider_names, provider_type
+from workers.errors import InvalidInput
+
+
+@pytest.fixture(params=provider_names())
+def check(request: pytest.FixtureRequest):
+    kind = provider_type(request.param)
+    return lambda parameters: kind.check_parameters("a-model", parameters)
+
+
+def test_usual_parameters_pass(check):
+    check({})
+    check(
+        {
+            "temperature": 0.2,
+            "top_p": 1,
+            "max_tokens": 100,
+            "seed": 7,
+            "stop": ["\n", "END"],
+            "reasoning_effort": "low",
+            "parallel_tool_calls": False,
+            "tool_choice": "auto",
+            "extra_body": {"top_k": 5, "provider": {"order": ["a"]}},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"temperature": "hot"}, "parameters.temperature must be a number from 0 to 2, not 'hot'"),
+        ({"temperature": True}, "parameters.temperature must be a number"),
+        ({"temperature": float("nan")}, "parameters.temperature must be a number"),
+        ({"temperature": 2.1}, "from 0 to 2, not 2.1"),
+        ({"max_tokens": 0}, "parameters.max_tokens must be a whole number from 1"),
+        ({"max_tokens": 1.5}, "whole number"),
+        ({"stop": ["a"] * 5}, "parameters.stop must be a text or a list of 1 to 4 texts"),
+        ({"tool_choice": "always"}, "parameters.tool_choice must be"),
+        ({"extra_body": [1]}, "parameters.extra_body must be an object"),
+        ({"extra_body": {"model": "other"}}, "parameters.extra_body.model cannot be set"),
+        ({"extra_body": {"stream": True}}, "parameters.extra_body.stream cannot be set"),
+    ],
+)
+def test_wrong_value_is_named_with_what_is_allowed(check, parameters: dict[str, Any], message: str):
+    with pytest.raises(InvalidInput) as caught:
+        check(parameters)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["model", "messages", "tools", "stream", "base_url", "api_key", "extra_headers", "headers", "timeout", "n"],
+)
+def test_agent_cannot_set_where_a_call_goes_or_what_it_means(check, name: str):
+    with pytest.raises(InvalidInput, match=rf"parameters\.{name} is not a setting; allowed: .*temperature"):
+        check({name: "http://elsewhere"})
+
+
+def test_long_value_is_shortened(check):
+    with pytest.raises(InvalidInput) as caught:
+        check({"temperature": "x" * 100_000})
+    assert len(str(caught.value)) < 200
+
+
+def test_simulated_settings_are_not_openais():
+    with pytest.raises(InvalidInput, match=r"parameters\.simulated is not a setting"):
+        provider_type("openai").check_parameters("m", {"simulated": {}})

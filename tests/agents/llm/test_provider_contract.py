@@ -1,0 +1,133 @@
+"""What every provider has to pass, whole and streamed."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from contextlib import aclosing
+
+import jsonschema
+import pytest
+
+from agents.llm.client import LLMClient
+from agents.llm.types import Message, TextDelta, ToolSpec
+from tests.support.provider_server import FakeServer
+from workers.errors import ErrorCode, WorkError
+
+from .calls import call, read_stream
+from .rigs import OpenAIRig, Rig, SimulatedRig
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"label": {"type": "string", "enum": ["billing", "technical"]}, "urgent": {"type": "boolean"}},
+    "required": ["label", "urgent"],
+    "additionalProperties": False,
+}
+CALCULATOR = ToolSpec("calculator", "Computes.", {"type": "object", "properties": {"expression": {"type": "string"}}})
+both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+
+
+@pytest.fixture(params=["simulated", "openai"])
+def rig(request: pytest.FixtureRequest, openai_client: LLMClient, server: FakeServer) -> Iterator[Rig]:
+    yield SimulatedRig() if request.param == "simulated" else OpenAIRig(openai_client, server)
+
+
+@both_ways
+async def test_answer_carries_text_usage_model_and_ids(rig: Rig, stream: bool):
+    request = rig.request("Where is my parcel?", correlation_id="run-7")
+    completion = await call(rig.client, request, stream=stream)
+    assert completion.text == "Where is my parcel?"
+    assert completion.tool_calls == ()
+    assert completion.finish_reason == "stop"
+    assert completion.model == request.model
+    assert completion.request_id
+    assert completion.usage.input_tokens > 0
+    assert completion.usage.output_tokens > 0
+
+
+async def test_streamed_pieces_are_the_whole(rig: Rig):
+    text = "  One line.\n\nTwo lines, ünïcödé 漢字 🌳\t and a tail  "
+    texts, completion = await read_stream(rig.client, rig.request(text))
+    assert len(texts) > 1
+    assert "".join(texts) == completion.text == text
+
+
+@both_ways
+async def test_tool_calls_come_before_the_answer(rig: Rig, stream: bool):
+    rig.play([[{"name": "calculator", "arguments": {"expression": "6*7"}}, {"name": "now", "arguments": {}}]])
+    first = await call(rig.client, rig.request("What is it?", tools=(CALCULATOR,)), stream=stream)
+    assert [(made.name, json.loads(made.arguments)) for made in first.tool_calls] == [
+        ("calculator", {"expression": "6*7"}),
+        ("now", {}),
+    ]
+    assert len({made.id for made in first.tool_calls}) == 2
+    assert first.finish_reason == "tool_calls"
+    history = (
+        Message("user", "What is it?"),
+        Message("assistant", "", first.tool_calls),
+        *(Message("tool", "42", tool_call_id=made.id) for made in first.tool_calls),
+    )
+    last = await call(rig.client, rig.request(messages=history, tools=(CALCULATOR,)), stream=stream)
+    assert last.tool_calls == ()
+    assert last.text == "What is it?"
+
+
+@both_ways
+async def test_output_schema_is_answered_with_fitting_json(rig: Rig, stream: bool):
+    rig.answer_schema('{"label": "billing", "urgent": true}')
+    completion = await call(rig.client, rig.request("A billing error", output_schema=SCHEMA), stream=stream)
+    answer = json.loads(completion.text)
+    jsonschema.validate(answer, SCHEMA)
+    assert answer["label"] == "billing"
+
+
+@both_ways
+@pytest.mark.parametrize("code", list(OpenAIRig.faults))
+async def test_errors_are_classified(rig: Rig, stream: bool, code: ErrorCode):
+    rig.fail(code)
+    with pytest.raises(WorkError) as caught:
+        await call(rig.client, rig.request(), stream=stream)
+    assert caught.value.code is code
+    assert caught.value.message
+    assert caught.value.retry_after == (7 if code in (ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED) else None)
+
+
+@both_ways
+async def test_request_timeout_bounds_the_call(rig: Rig, stream: bool):
+    rig.slow_down(20)
+    begun = time.monotonic()
+    with pytest.raises(WorkError) as caught:
+        await call(rig.client, rig.request(timeout=0.2), stream=stream)
+    assert caught.value.code is ErrorCode.TIMEOUT
+    assert time.monotonic() - begun < 2
+
+
+@both_ways
+async def test_cancellation_passes_at_once(rig: Rig, stream: bool):
+    rig.slow_down(20)
+    task = asyncio.create_task(call(rig.client, rig.request(), stream=stream))
+    await asyncio.sleep(0.1)
+    begun = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - begun < 0.5
+
+
+async def test_stream_can_be_left_early(rig: Rig):
+    async with aclosing(rig.client.stream(rig.request("one two three four five six seven eight nine"))) as chunks:
+        first = await anext(chunks)
+    assert isinstance(first, TextDelta)
+    assert (await rig.client.complete(rig.request("still works"))).text == "still works"
+
+
+async def test_calls_at_once_get_their_own_answers(rig: Rig):
+    rig.slow_down(0.05)
+    completions = await asyncio.gather(*(rig.client.complete(rig.request(f"row {number}")) for number in range(200)))
+    assert [completion.text for completion in completions] == [f"row {number}" for number in range(200)]
+
+
+async def test_models_are_listed(rig: Rig):
+    models = await rig.client.list_models()
+    assert len(models) == 2
+    assert all(isinstance(name, str) for name in models)

@@ -1,0 +1,35 @@
+"""Finding providers, without loading what is not used."""
+
+import subprocess
+import sys
+
+import pytest
+
+from agents.llm.registry import provider_names, provider_type
+from workers.errors import InvalidInput
+
+
+@pytest.mark.parametrize("name", provider_names())
+def test_provider_knows_its_name(name: str):
+    assert provider_type(name).name == name
+
+
+def test_unknown_provider_names_the_known():
+    with pytest.raises(InvalidInput, match="provider must be one of: openai, simulated; not 'nope'"):
+        provider_type("nope")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import django; django.setup(); import agents.models",
+        "import agents.llm.pool, agents.llm.registry",
+        "from agents.llm.registry import provider_type; p = provider_type('openai'); p.check_parameters('m', {}); "
+        "p.defaults('gpt-4o')",
+    ],
+)
+def test_sdk_is_loaded_only_by_a_connection(statement: str):
+    heavy = "{'openai', 'aiohttp', 'httpx2'}"
+    code = f"import sys; {statement}; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

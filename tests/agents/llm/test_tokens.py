@@ -1,0 +1,26 @@
+"""The offline estimate of tokens."""
+
+import pytest
+
+from agents.llm.tokens import TOKENS_PER_MESSAGE, estimate_request_tokens, estimate_tokens
+from agents.llm.types import CompletionRequest, Message, ToolCall, ToolSpec
+
+from .calls import ask
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("漢字漢字", 3), ("\ud800", 1), ("🌳", 1)]
+)
+def test_estimate_is_a_token_for_four_bytes(text: str, tokens: int):
+    assert estimate_tokens(text) == tokens
+
+
+def test_request_counts_messages_tools_and_schema():
+    plain = estimate_request_tokens(ask("abcd"))
+    assert plain == TOKENS_PER_MESSAGE + 1
+    tool = ToolSpec("name", "text", {})
+    assert estimate_request_tokens(ask("abcd", tools=(tool,))) == plain + 3
+    assert estimate_request_tokens(ask("abcd", output_schema={"type": "object"})) > plain
+    call = Message("assistant", "", (ToolCall("1", "name", "{}"),))
+    request = CompletionRequest("m", (Message("user", "abcd"), call))
+    assert estimate_request_tokens(request) == plain + TOKENS_PER_MESSAGE + 2
