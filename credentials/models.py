@@ -71,7 +71,8 @@ class Credential(models.Model):
         max_length=16, blank=True, editable=False, help_text="Which encryption key the key is encrypted with."
     )
     last_four = models.CharField(max_length=4, blank=True, editable=False)
-    base_url = models.URLField(max_length=500, blank=True)
+    # No URLField: it refuses hosts without a dot, such as a container's name; credentials.validation checks it.
+    base_url = models.CharField(max_length=500, blank=True)
     organisation = models.CharField(max_length=200, blank=True)
     environment = models.CharField(max_length=20, choices=Environment.choices, default=Environment.DEVELOPMENT)
     is_active = models.BooleanField(default=True)

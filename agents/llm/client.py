@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from agents.llm.providers.base import MAX_ANSWER_BYTES, Provider
+from agents.llm.tokens import utf8_size
 from agents.llm.types import Chunk, Completion, CompletionRequest
 from workers.errors import ErrorCode, WorkError
 
@@ -46,7 +47,7 @@ class LLMClient:
         size = 0
         async with aclosing(self._timed(request, deadline)) as chunks:
             async for chunk in chunks:
-                size = _answer_bytes(chunk) if isinstance(chunk, Completion) else size + _bytes(chunk.text)
+                size = _answer_bytes(chunk) if isinstance(chunk, Completion) else size + utf8_size(chunk.text)
                 if size > self._max_answer_bytes:
                     raise self._too_large()
                 if isinstance(chunk, Completion):
@@ -97,13 +98,9 @@ async def _close(chunks: AsyncIterator[Chunk]) -> None:
         await chunks.aclose()
 
 
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
 def _answer_bytes(completion: Completion) -> int:
-    calls = sum(_bytes(call.name) + _bytes(call.arguments) for call in completion.tool_calls)
-    return _bytes(completion.text) + calls
+    calls = sum(utf8_size(call.name) + utf8_size(call.arguments) for call in completion.tool_calls)
+    return utf8_size(completion.text) + calls
 
 
 def _sorted(error: Exception, late: str) -> WorkError:

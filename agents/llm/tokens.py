@@ -11,14 +11,18 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 
 
+def utf8_size(text: str) -> int:
+    """Return the bytes that `text` takes in UTF-8; a lone surrogate, which JSON can smuggle in, counts three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 def estimate_tokens(text: str) -> int:
     """Return about how many tokens `text` has: one for every four bytes of its UTF-8, rounded up; none for no text.
 
     Four bytes a token is the usual rule of thumb for English; scripts of three bytes a character get 0.75 tokens a
     character by the same rule, which is near what current vocabularies give.
     """
-    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    return math.ceil(size / BYTES_PER_TOKEN)
+    return math.ceil(utf8_size(text) / BYTES_PER_TOKEN)
 
 
 def estimate_message_tokens(message: Message) -> int:

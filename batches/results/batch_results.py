@@ -53,11 +53,14 @@ class BatchResults:
         return (record for piece in selection.pieces(after, limit) for record in records(piece, self._labels))
 
     def page(self, after: int | None = None, limit: int = 50, state: Values = None, code: Values = None) -> Page:
-        """Return up to `limit` (1 to 1000) records after row index `after`, by key: as quick at the end as at first."""
+        """Return up to `limit` (1 to 1000) records after row index `after`, by key: as quick at the end as at first.
+
+        Rows with much text make a shorter page: only `next_after` tells the end.
+        """
         if not 1 <= limit <= LARGEST_PAGE:
             raise InvalidInput(f"limit is {limit}; allowed: 1 to {LARGEST_PAGE}.")
-        rows = self._selection(state, code).rows(after, limit + 1)
-        return Page(records(rows[:limit], self._labels), rows[limit - 1][0] if len(rows) > limit else None)
+        rows, more = self._selection(state, code).piece(after, limit)
+        return Page(records(rows, self._labels), rows[-1][0] if more else None)
 
     def counts(self) -> BatchCounts:
         """Return rows by state, tokens, cost and speed. Three lookups by index at most, however many rows."""

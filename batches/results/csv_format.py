@@ -42,5 +42,4 @@ def _encode(rows: list[list[Any]]) -> bytes:
     text = io.StringIO(newline="")
     # Two characters end a line, so that a cell which holds either of them is quoted.
     csv.writer(text, lineterminator="\r\n").writerows(rows)
-    # A half of a surrogate pair cannot be written; SQLite keeps one that a model produced.
-    return text.getvalue().encode("utf-8", "replace")
+    return text.getvalue().encode()

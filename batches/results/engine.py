@@ -1,4 +1,4 @@
-"""SQLAlchemy engines over Django's databases: read-only, each statement its own transaction, a connection a question.
+"""SQLAlchemy engines over Django's databases: read-only, and each question has a connection of its own.
 
 Nothing is kept between two questions, so an engine may be shared by threads and survives a fork, and a slow reader
 holds neither a connection nor a snapshot that would keep the writers' rows from being cleaned up.
@@ -39,7 +39,7 @@ def _make_engine(alias: str) -> Engine:
 
 
 def _engine(url: str, connect: Callable[[], Any]) -> Engine:
-    return create_engine(url, creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    return create_engine(url, creator=connect, poolclass=NullPool)
 
 
 def _connect_sqlite(params: dict[str, Any]) -> sqlite3.Connection:

@@ -17,6 +17,8 @@ def write_whole(target: Path, parts: Iterable[bytes]) -> None:
     real = Path(os.path.realpath(target))
     if real.exists() and not real.is_file():
         raise InvalidInput(f"{target}: is not a regular file.")
+    if not real.parent.is_dir():
+        raise InvalidInput(f"{target}: the folder {real.parent} does not exist.")
     draft = real.with_name(f".{real.name[:200]}.{secrets.token_hex(4)}.part")
     try:
         _write(draft, parts)

@@ -8,7 +8,7 @@ import orjson
 
 from batches.models.batch import Batch, InputKind
 
-from .records import CATEGORIES
+from .records import category_of
 from .selection import ResultRow
 from .versions import VersionLabels
 
@@ -77,7 +77,7 @@ def _flat_row(row: ResultRow, labels: VersionLabels, layout: Layout) -> list[Any
         output,
         parsed,
         code,
-        CATEGORIES[code] if code else None,
+        category_of(code) if code else None,
         message,
         attempts,
     ]

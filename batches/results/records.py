@@ -5,12 +5,12 @@ from typing import Any, TypedDict
 
 import orjson
 
-from workers.errors import ErrorCode
+from workers.errors import ErrorCategory, ErrorCode
 
 from .selection import ResultRow
 from .versions import VersionLabels
 
-CATEGORIES = {code.value: code.category.value for code in ErrorCode}
+_CATEGORIES = {code.value: code.category.value for code in ErrorCode}
 
 
 class ResultError(TypedDict):
@@ -48,6 +48,11 @@ class ResultRecord(TypedDict):
     input: Any
 
 
+def category_of(code: str) -> str:
+    """Return the category of an error code; a code that this release does not know is the system's."""
+    return _CATEGORIES.get(code, ErrorCategory.SYSTEM.value)
+
+
 def records(rows: Sequence[ResultRow], labels: VersionLabels) -> list[ResultRecord]:
     """Return the records of rows as `Selection` reads them, with their JSON parsed."""
     return [_record(row, labels, orjson.loads(row[4] or b"null"), orjson.loads(row[-1])) for row in rows]
@@ -78,7 +83,7 @@ def _record(row: ResultRow, labels: VersionLabels, parsed: Any, given: Any) -> R
         "status": state,
         "output": output,
         "parsed": parsed,
-        "error": {"code": code, "category": CATEGORIES[code], "message": message or ""} if code else None,
+        "error": {"code": code, "category": category_of(code), "message": message or ""} if code else None,
         "attempts": attempts,
         "usage": {"input_tokens": read, "output_tokens": written, "total_tokens": read + written},
         "cost": cost,

@@ -11,10 +11,11 @@ from batches.states import RunState
 from batches.tables import runs
 from workers.errors import ErrorCode, InvalidInput
 
-# Rows of one read: few at first, then as many as make about this many characters of input and output.
-FIRST_ROWS = 128
-MOST_ROWS = 2048
+# A piece has this many rows, or as many as make about this many characters of input and output.
+PIECE_ROWS = 2048
 PIECE_CHARACTERS = 4 * 1024 * 1024
+# Rows that are fetched at once: what may lie in memory beyond a piece, however large they are.
+FETCHED_ROWS = 64
 
 Values = str | Collection[str] | None
 
@@ -84,27 +85,36 @@ class Selection:
         self._batch_id = batch_id
         self._filter = chosen
 
-    def rows(self, after: int | None, limit: int) -> Sequence[ResultRow]:
-        """Return up to `limit` rows whose index comes after `after` (None: from the first), in input order."""
+    def piece(self, after: int | None, limit: int) -> tuple[list[ResultRow], bool]:
+        """Return up to `limit` rows whose index comes after `after` (None: from the first), and whether more follow.
+
+        There are fewer where they are large: a piece ends when it holds 4 MiB of text. PostgreSQL's cursor stays on
+        the server, so that the rows beyond never come here.
+        """
+        found: list[ResultRow] = []
+        characters = 0
         with self._engine.connect() as connection:
-            return connection.execute(self._statement(after, limit)).tuples().all()
+            streaming = connection.execution_options(stream_results=True, max_row_buffer=FETCHED_ROWS)
+            # One row more than is wanted tells whether there are more.
+            for part in streaming.execute(self._statement(after, limit + 1)).tuples().partitions(FETCHED_ROWS):
+                found += part
+                characters += sum(len(row[-1]) + len(row[3] or "") for row in part)
+                if characters > PIECE_CHARACTERS:
+                    return found[:limit], True
+        return found[:limit], len(found) > limit
 
     def pieces(self, after: int | None = None, limit: int | None = None) -> Iterator[Sequence[ResultRow]]:
-        """Yield all rows, or `limit` of them, in pieces small enough to hold whatever the size of a row.
+        """Yield all rows, or `limit` of them, in pieces small enough to hold.
 
         Each piece is a read of its own, and no connection is held between two: see `batches.results.engine`.
         """
-        wanted, left = FIRST_ROWS, limit
-        while left is None or left > 0:
-            ask = wanted if left is None else min(wanted, left)
-            piece = self.rows(after, ask)
-            if piece:
-                yield piece
-            if len(piece) < ask:
-                return
-            after = piece[-1][0]
-            left = None if left is None else left - len(piece)
-            wanted = _next_size(piece)
+        left, more = limit, True
+        while more and (left is None or left > 0):
+            rows, more = self.piece(after, PIECE_ROWS if left is None else min(PIECE_ROWS, left))
+            if rows:
+                yield rows
+                after = rows[-1][0]
+                left = None if left is None else left - len(rows)
 
     def _statement(self, after: int | None, limit: int) -> Select[Any]:
         first, end = batch_id_range(self._batch_id)
@@ -129,9 +139,3 @@ class Selection:
 
 def _one_of(column: ColumnElement[Any], values: frozenset[str]) -> ColumnElement[bool]:
     return column == next(iter(values)) if len(values) == 1 else column.in_(sorted(values))
-
-
-def _next_size(piece: Sequence[ResultRow]) -> int:
-    characters = sum(len(row[-1]) + len(row[3] or "") for row in piece)
-    fitting = PIECE_CHARACTERS * len(piece) // max(characters, 1)
-    return max(1, min(fitting, 4 * len(piece), MOST_ROWS))

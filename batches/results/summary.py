@@ -15,7 +15,7 @@ from batches.ids import batch_id_range
 from batches.states import RunState
 from batches.tables import batches, runs
 
-from .records import CATEGORIES
+from .records import category_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def read_errors(engine: Engine, batch_id: int) -> list[ErrorGroup]:
         )
         example = {run_id: (index, message or "") for run_id, index, message in connection.execute(examples)}
     found = [
-        ErrorGroup(code, CATEGORIES[code], count, *example[first]) for code, count, first in groups if first in example
+        ErrorGroup(code, category_of(code), count, *example[first]) for code, count, first in groups if first in example
     ]
     return sorted(found, key=lambda group: (-group.count, group.code))
 

@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("last_four", models.CharField(blank=True, editable=False, max_length=4)),
-                ("base_url", models.URLField(blank=True, max_length=500)),
+                ("base_url", models.CharField(blank=True, max_length=500)),
                 ("organisation", models.CharField(blank=True, max_length=200)),
                 (
                     "environment",

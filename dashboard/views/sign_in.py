@@ -1,13 +1,10 @@
 """Signing in and out: by password, and by a one-time link."""
 
-from typing import Any
-
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView, RedirectURLMixin, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -34,12 +31,6 @@ class SignInLinkView(RedirectURLMixin, View):
     """The page behind a one-time link. GET only shows a button, so that a link preview does not use the link up."""
 
     next_page = "/"
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer, and keep the address with its token out of any Referer header."""
-        response = super().dispatch(request, *args, **kwargs)
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """Show whom the link signs in, or that it is no longer good."""

@@ -14,7 +14,11 @@ from workers.errors import InvalidInput
         ("Hello {{ name }}!", {"name": "Ada"}, "Hello Ada!"),
         ("{{name}}{{ name }}{{\tname }}", {"name": "x"}, "xxx"),
         ("{{ Order ID }} of {{ e-mail }}", {"Order ID": 7, "e-mail": "a@b"}, "7 of a@b"),
-        ("{{ größe }} {{ 名前 }} {{ कीमत }} {{ e\u0301 }}", {"größe": 1, "名前": 2, "कीमत": 3, "e\u0301": 4}, "1 2 3 4"),
+        (
+            "{{ größe }} {{ 名前 }} {{ कीमत }} {{ e\u0301 }}",
+            {"größe": 1, "名前": 2, "कीमत": 3, "e\u0301": 4},
+            "1 2 3 4",
+        ),
         ('{"text": {{{ text }}}}', {"text": "x"}, '{"text": {x}}'),
         ("{{ 2024 }}", {"2024": "year"}, "year"),
         ("no names", {}, "no names"),

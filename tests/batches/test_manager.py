@@ -136,7 +136,12 @@ def failed_batch() -> Batch:
 
 @pytest.mark.parametrize(
     ("choice", "indexes"),
-    [({}, [1, 2]), ({"codes": ["timeout"]}, [1]), ({"indexes": [2]}, [2]), ({"codes": ["timeout"], "indexes": [2]}, [])],
+    [
+        ({}, [1, 2]),
+        ({"codes": ["timeout"]}, [1]),
+        ({"indexes": [2]}, [2]),
+        ({"codes": ["timeout"], "indexes": [2]}, []),
+    ],
 )
 def test_failed_rows_run_again_by_choice(choice: dict[str, list[str] | list[int]], indexes: list[int]) -> None:
     batch = failed_batch()

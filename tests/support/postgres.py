@@ -14,6 +14,8 @@ from typing import Any
 
 from workers.processes import dies_with_parent
 
+from .environment import PREFIX
+
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 # Nothing here outlives the session, so nothing has to be safe on disk.
@@ -47,7 +49,11 @@ class PostgresCluster:
             raise RuntimeError("PostgreSQL's initdb was not found on PATH or below /usr/lib/postgresql")
         self.programs = found
         self.user = _unprivileged_user()
-        self.folder = Path(tempfile.mkdtemp(prefix=f"arb-pg-{os.getpid()}-"))
+        # Named like the folder of a test process, so that a later session removes what a killed one left.
+        self._outer = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self._outer.chmod(0o711)
+        self.folder = self._outer / "pg"
+        self.folder.mkdir(mode=0o700)
         if self.user:
             account = pwd.getpwnam(self.user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
@@ -82,7 +88,7 @@ class PostgresCluster:
     def stop(self) -> None:
         """Stop the server, with its connections, and remove the folder."""
         self.shut_down()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._outer, ignore_errors=True)
 
     def shut_down(self) -> None:
         """Stop the server, with its connections; `start` brings it back with its data."""

@@ -117,7 +117,8 @@ class Command(ArboretumCommand):
     def rotate(self, options: dict[str, Any]) -> int:
         """Encrypt anew whatever is not encrypted with the first key."""
         done = rotate_keys()
-        self.emit(done, f"Keys encrypted anew: {done.rotated}; current before: {done.current}; failed: {len(done.failed)}.")
+        counts = f"{done.rotated}; current before: {done.current}; failed: {len(done.failed)}"
+        self.emit(done, f"Keys encrypted anew: {counts}.")
         if done.failed:
             self.warn(f"No encryption key opens: {', '.join(done.failed)}. Put the old key back behind the first one.")
         return EXIT_FAILED if done.failed else EXIT_OK

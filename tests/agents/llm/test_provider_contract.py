@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from contextlib import aclosing
 
 import jsonschema
@@ -28,8 +27,8 @@ both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stre
 
 
 @pytest.fixture(params=["simulated", "openai"])
-def rig(request: pytest.FixtureRequest, openai_client: LLMClient, server: FakeServer) -> Iterator[Rig]:
-    yield SimulatedRig() if request.param == "simulated" else OpenAIRig(openai_client, server)
+def rig(request: pytest.FixtureRequest, openai_client: LLMClient, server: FakeServer) -> Rig:
+    return SimulatedRig() if request.param == "simulated" else OpenAIRig(openai_client, server)
 
 
 @both_ways

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +30,9 @@ class Stack:
         self.folder = folder
         self.port = free_port()
         self.output = folder / "output"
-        # A database of its own too: this is the whole stack, not a part of the test.
-        self.env = {**os.environ, "ARBORETUM_DATA_DIR": str(folder), "DATABASE_URL": "", "ARBORETUM_GRACE_SECONDS": "2"}
         command = [sys.executable, "manage.py", "up", "--port", str(self.port), "--workers", "2"]
         with self.output.open("wb") as output:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environment(folder), stdout=output, stderr=output)
 
     def said(self) -> str:
         return self.output.read_text()
@@ -47,15 +44,19 @@ class Stack:
     def parts(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT, env=self.env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
     @property
     def valkey(self) -> ValkeyServer:
         return ValkeyServer(self.folder / "valkey", valkey_socket(self.folder))
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a stack with a database of its own: it is no part of the test's."""
+    return {**os.environ, "ARBORETUM_DATA_DIR": str(folder), "DATABASE_URL": "", "ARBORETUM_GRACE_SECONDS": "2"}
+
+
+def manage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(folder), capture_output=True, text=True, check=False)
 
 
 def free_port() -> int:
@@ -82,9 +83,9 @@ def test_everything_starts_answers_and_stops_on_ctrl_c(stack: Stack) -> None:
     stack.await_text(READY)
     base = f"http://127.0.0.1:{stack.port}"
     assert f"Arboretum runs at {base}/" in stack.said()
-    assert urllib.request.urlopen(f"{base}/healthz", timeout=5).status == 200
+    assert get(f"{base}/healthz") == "ok\n"
     link = re.search(rf"{base}/sign-in/\S+", stack.said()).group()
-    assert "admin" in urllib.request.urlopen(link, timeout=5).read().decode()
+    assert "admin" in get(link)
     assert flower_status(stack) == 200
     names = {line.split("|")[0].strip() for line in stack.said().splitlines() if "|" in line}
     assert {"web", "worker1", "worker2"} <= names | part_names(stack)
@@ -108,10 +109,10 @@ def test_killed_it_leaves_no_part_and_down_stops_valkey(stack: Stack) -> None:
     wait_for(lambda: gone([part for part in parts if part.pid != valkey_pid(stack)]), 20, "the parts to end")
 
     assert stack.valkey.state() is ServerState.READY
-    down = stack.manage("down")
+    down = manage(stack.folder, "down")
     assert (down.returncode, down.stdout) == (0, "Valkey stopped.\n"), down.stderr
     assert stack.valkey.state() is ServerState.DOWN
-    assert stack.manage("down").stdout == "No embedded Valkey is running.\n"
+    assert manage(stack.folder, "down").stdout == "No embedded Valkey is running.\n"
 
 
 def test_a_port_that_is_taken_is_named(short_folder: Path) -> None:
@@ -120,14 +121,15 @@ def test_a_port_that_is_taken_is_named(short_folder: Path) -> None:
         listener.listen()
         port = listener.getsockname()[1]
         assert not port_is_free(port)
-        done = subprocess.run(
-            [sys.executable, "manage.py", "up", "--port", str(port)],
-            cwd=ROOT, env={**os.environ, "ARBORETUM_DATA_DIR": str(short_folder)}, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
+        done = manage(short_folder, "up", "--port", str(port))
     assert done.returncode == 1
     assert f"Port {port} is taken; choose another with --port or PORT." in done.stderr
     assert not (short_folder / "valkey").exists()
+
+
+def get(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310  # our own server
+        return response.read().decode()
 
 
 def valkey_pid(stack: Stack) -> int | None:
@@ -156,11 +158,7 @@ def flower_status(stack: Stack) -> int:
         return response.status
 
 
-def test_parser_refuses_no_workers(short_folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "up", "--workers", "0"],
-        cwd=ROOT, env={**os.environ, "ARBORETUM_DATA_DIR": str(short_folder)}, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+def test_no_workers_at_all_are_refused(short_folder: Path) -> None:
+    done = manage(short_folder, "up", "--workers", "0")
     assert done.returncode == 1
     assert "--workers must be at least 1." in done.stderr

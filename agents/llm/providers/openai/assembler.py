@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.llm.tokens import utf8_size
 from agents.llm.types import Completion, CompletionRequest, ToolCall
 from workers.errors import ErrorCode, WorkError
 
@@ -74,7 +75,7 @@ class Assembler:
                 self._add_call(item)
         text = content_text(delta.get("content"))
         if text:
-            self._count(text)
+            self._take(utf8_size(text))
             self._text.append(text)
         return text
 
@@ -87,11 +88,11 @@ class Assembler:
         if isinstance(function, dict):
             call.name = call.name or str(function.get("name") or "")
             call.arguments.append(str(function.get("arguments") or ""))
-            self._count(call.arguments[-1])
-        self._left -= _DELTA_OVERHEAD
+            self._take(utf8_size(call.name) + utf8_size(call.arguments[-1]))
+        self._take(_DELTA_OVERHEAD)
 
-    def _count(self, text: str) -> None:
-        self._left -= len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    def _take(self, size: int) -> None:
+        self._left -= size
         if self._left < 0:
             raise WorkError(ErrorCode.BAD_RESPONSE, "the streamed answer is too large")
 

@@ -30,7 +30,6 @@ _NAMED = {
     "authentication_error": ErrorCode.INVALID_KEY,
     "model_not_found": ErrorCode.NOT_FOUND,
     "rate_limit_exceeded": ErrorCode.RATE_LIMITED,
-    "server_error": ErrorCode.SERVER_ERROR,
     "overloaded_error": ErrorCode.OVERLOADED,
 }
 _BY_STATUS = {

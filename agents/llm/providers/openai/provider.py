@@ -107,7 +107,7 @@ class OpenAIProvider:
                 stream=stream,
                 stream_cls=AsyncStream[Any] if stream else None,
             )
-        except OpenAIError as error:
+        except (OpenAIError, TypeError, ValueError) as error:
             raise self._unexpected(error) from None
         return cast(httpx2.Response, response)
 
@@ -135,9 +135,12 @@ class OpenAIProvider:
             raise transport_error(error, self._secret) from None
         yield assembler.finish(response.headers)
 
-    def _unexpected(self, error: OpenAIError) -> WorkError:
-        """Return the error for what the SDK itself refuses; failures of the call never come as the SDK's errors."""
-        said = clean_message(str(error), self._secret)
+    def _unexpected(self, error: Exception) -> WorkError:
+        """Return the error for a request that the SDK cannot build; failures of the call never come as its errors.
+
+        Only the SDK's own words are passed on: others may quote the prompt.
+        """
+        said = clean_message(str(error), self._secret) if isinstance(error, OpenAIError) else "not valid as JSON"
         return WorkError(ErrorCode.INVALID_REQUEST, f"the request cannot be sent ({type(error).__name__}: {said})")
 
 

@@ -87,6 +87,6 @@ def _pieces(plan: Plan) -> list[str]:
     """Return the answer's text in pieces of whole words, no more than the wake-ups that its time allows."""
     words = _PIECE.findall(plan.completion.text)
     seconds = plan.duration - plan.first_token
-    most = max(math.ceil(seconds * _WAKE_UPS_PER_SECOND), 1) if seconds > 0 else len(words)
-    size = math.ceil(len(words) / most) or 1
+    most = math.ceil(seconds * _WAKE_UPS_PER_SECOND) if seconds > 0 else len(words)
+    size = math.ceil(len(words) / max(most, 1)) or 1
     return ["".join(words[at : at + size]) for at in range(0, len(words), size)]

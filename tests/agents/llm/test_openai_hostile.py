@@ -1,0 +1,104 @@
+"""Servers that stall, flood and never end: cut in time, without filling the memory."""
+
+import asyncio
+import time
+
+import psutil
+import pytest
+
+from agents.llm.client import LLMClient
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.registry import provider_type
+from tests.support.provider_server import FakeServer, ProviderServer
+from workers.errors import ErrorCode, WorkError
+
+from .calls import ask, call
+
+
+async def failure(client: LLMClient, *, stream: bool, within: float = 5.0) -> tuple[WorkError, float]:
+    begun = time.monotonic()
+    with pytest.raises(WorkError) as caught:
+        await call(client, ask("x" * 200, timeout=within), stream=stream)
+    return caught.value, time.monotonic() - begun
+
+
+async def aborted_calls(server: FakeServer) -> int:
+    for _ in range(100):
+        if not server.counters.in_flight:
+            break
+        await asyncio.sleep(0.02)
+    return server.counters.aborted
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_server_that_never_answers_is_cut_at_the_timeout(
+    server: FakeServer, openai_client: LLMClient, stream: bool
+):
+    server.configure(faults={"stall": 1.0})
+    error, seconds = await failure(openai_client, stream=stream, within=0.3)
+    assert error.code is ErrorCode.TIMEOUT
+    assert seconds < 2
+    assert await aborted_calls(server) == 1
+
+
+async def test_stream_that_falls_silent_is_cut_at_the_idle_timeout(server: FakeServer, openai_client: LLMClient):
+    server.configure(faults={"stall_midway": 1.0})
+    error, seconds = await failure(openai_client, stream=True, within=20)
+    assert error.code is ErrorCode.TIMEOUT
+    assert "silence" in error.message
+    assert seconds < 2
+    assert await aborted_calls(server) == 1
+
+
+async def test_cancelled_call_ends_at_the_server_too(server: FakeServer, openai_client: LLMClient):
+    server.configure(latency=20)
+    tasks = [asyncio.create_task(call(openai_client, ask(), stream=stream)) for stream in (False, True)]
+    await asyncio.sleep(0.2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert await aborted_calls(server) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fault", ["huge", "endless"])
+async def test_flood_is_cut_at_the_bound(server: FakeServer, openai_client: LLMClient, fault: str, stream: bool):
+    server.configure(faults={fault: 1.0})
+    error, seconds = await failure(openai_client, stream=stream, within=20)
+    assert error.code is ErrorCode.BAD_RESPONSE
+    assert "large" in error.message
+    assert seconds < 5
+    assert await aborted_calls(server) == 1
+
+
+async def test_endless_tool_calls_are_cut_at_the_bound(server: FakeServer, openai_client: LLMClient):
+    server.configure(faults={"endless_calls": 1.0})
+    error, seconds = await failure(openai_client, stream=True, within=20)
+    assert error.code is ErrorCode.BAD_RESPONSE
+    assert seconds < 5
+
+
+async def test_error_with_an_endless_body_is_still_its_status(server: FakeServer, openai_client: LLMClient):
+    server.configure(faults={"huge_error": 1.0})
+    error, seconds = await failure(openai_client, stream=False, within=20)
+    assert error.code is ErrorCode.SERVER_ERROR
+    assert seconds < 5
+
+
+async def test_hundred_megabytes_do_not_reach_the_memory():
+    with ProviderServer(faults={"huge": 1.0}) as flooding:
+        client = LLMClient(provider_type("openai").connect(ProviderConfig(base_url=flooding.base_url)))
+        before = psutil.Process().memory_info().rss
+        for _ in range(3):
+            error, _ = await failure(client, stream=False, within=20)
+            assert error.code is ErrorCode.BAD_RESPONSE
+        assert psutil.Process().memory_info().rss - before < 60_000_000
+        await client.aclose()
+
+
+async def test_client_works_on_after_every_fault(server: FakeServer, openai_client: LLMClient):
+    for fault in ("reset", "reset_midway", "truncated", "html", "huge", "stall_midway"):
+        server.configure(faults={fault: 1.0})
+        await failure(openai_client, stream=True, within=2)
+        server.configure(faults={})
+        assert (await openai_client.complete(ask("after " + fault))).text == "after " + fault
