@@ -27,7 +27,7 @@ from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, U
 from agents.messages import build_messages
 from agents.schemas import parse_output
 from agents.spec import AgentSpec, RunLimits
-from workers.errors import ErrorCode, WorkError
+from workers.errors import ErrorCode, InvalidInput, WorkError
 
 __all__ = ["MAX_CALLS_PER_STEP", "build_messages", "run_agent"]
 
@@ -52,7 +52,7 @@ async def run_agent(
     of the version is reached (a call over its limit of tokens or money fails the run even if it answered), or
     SCHEMA_MISMATCH. Whoever leaves the loop early closes the generator (`contextlib.aclosing`).
     """
-    run = _Run(spec, list(messages), client, resolve(spec.abilities), correlation_id)
+    run = _Run(spec, list(messages), client, _abilities(spec), correlation_id)
     for step in range(1, spec.limits.max_steps + 1):
         run.check_before_call()
         yield StepStarted(step)
@@ -199,6 +199,14 @@ class _Run:
     @property
     def _limits(self) -> RunLimits:
         return self.spec.limits
+
+
+def _abilities(spec: AgentSpec) -> AbilitySet:
+    try:
+        return resolve(spec.abilities)
+    except InvalidInput as error:
+        # Checked when the version was made; this release may lack an ability that an older one had.
+        raise WorkError(ErrorCode.INVALID_REQUEST, str(error)) from None
 
 
 def _parsed(completion: Completion, spec: AgentSpec) -> Any:

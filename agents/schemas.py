@@ -84,10 +84,17 @@ def parse_output(text: str, schema: Mapping[str, Any]) -> Any:
         raise _mismatch(f"is not JSON: {_short(str(error))}") from None
     except RecursionError:
         raise _mismatch(f"is nested deeper than {MAX_DEPTH} levels") from None
-    problem = fault_of(value) or compiled_schema(schema).problem(value)
+    problem = fault_of(value) or _problem(value, schema)
     if problem:
         raise _mismatch(f"does not fit the output schema at {problem}")
     return value
+
+
+def _problem(value: Any, schema: Mapping[str, Any]) -> str | None:
+    try:
+        return compiled_schema(schema).problem(value)
+    except InvalidInput as error:
+        return f"$: the schema cannot be applied: {_short(str(error))}"
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import structlog
 from celery import current_app
 from django.db import transaction
+from redis.exceptions import RedisError
 
 from workers.presence import live_workers
 from workers.redis import connection as redis_connection
@@ -18,6 +19,8 @@ log = structlog.get_logger(__name__)
 EXECUTE_RUN = "batches.execute_run"
 EXECUTE_LEASE = "batches.execute_lease"
 FINALIZE_BATCH = "batches.finalize_batch"
+# The second is Celery's own: it deletes expired task results.
+HOUSEKEEPING = ("batches.prune", "celery.backend_cleanup")
 # Fewer rows than this are not worth a second process' lease.
 ROWS_WORTH_A_LEASE = 50
 
@@ -37,7 +40,11 @@ def lease_messages_wanted(rows: int) -> int:
 
     Two, so that the second is there when the turn of the first is over; one where the rows fit into one claim.
     """
-    return max(1, min(2 * max(1, len(live_workers())), -(-rows // ROWS_WORTH_A_LEASE)))
+    try:
+        workers = len(live_workers())
+    except RedisError:
+        workers = 0
+    return max(1, min(2 * max(1, workers), -(-rows // ROWS_WORTH_A_LEASE)))
 
 
 def queue_length(queue: str) -> int:
@@ -48,6 +55,12 @@ def queue_length(queue: str) -> int:
 def publish_finalize(batch_id: int) -> None:
     """Have a batch wound up, after the commit."""
     _after_commit([(FINALIZE_BATCH, batch_id)])
+
+
+def publish_housekeeping() -> None:
+    """Have the housekeeping tasks run; their results are kept."""
+    for name in HOUSEKEEPING:
+        current_app.send_task(name, ignore_result=False)
 
 
 def _after_commit(messages: list[tuple[str, int]]) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+LONGEST_LINE = 160
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
 
@@ -14,14 +15,16 @@ def grouped(number: float | None) -> str:
 
 
 def money(amount: Decimal | None) -> str:
-    """Return US dollars: to the cent from a dollar on, below it to the figures that say something."""
+    """Return US dollars: to the cent from a dollar on, below it with the places that say something."""
     if amount is None:
         return "–"
     if amount == 0:
         return "$0"
     if abs(amount) < Decimal("0.000001"):
         return "< $0.000001"
-    return f"${amount:,.2f}" if abs(amount) >= 1 else f"${amount:.6f}".rstrip("0")
+    if abs(amount) >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.4f}" if abs(amount) >= Decimal("0.01") else f"${amount:.6f}"
 
 
 def duration(seconds: float | None) -> str:
@@ -63,3 +66,10 @@ def pretty_json(value: Any) -> str:
         return "(nested too deeply to show)"
     except ValueError:
         return str(value)
+
+
+def brief_json(value: Any) -> str:
+    """Return `value` on one line where it is short, else as `pretty_json` does."""
+    pretty = pretty_json(value)
+    one_line = " ".join(line.strip() for line in pretty.splitlines())
+    return one_line if len(one_line) <= LONGEST_LINE else pretty

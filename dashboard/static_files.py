@@ -1,6 +1,7 @@
 """Static files by WhiteNoise, without leaving the event loop's own kind of response."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import IO, Any
 
@@ -27,6 +28,11 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
+
+    def add_files(self, root: str, prefix: str | None = None) -> None:
+        """Add the files under `root`, which exists only where collectstatic has run."""
+        if os.path.isdir(root):
+            super().add_files(root, prefix=prefix)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer with a file, or pass the request on."""

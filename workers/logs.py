@@ -69,13 +69,17 @@ def logging_config(level: str, style: str) -> dict[str, Any]:
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "loggers": {name: _logger(name) for name in (*_OWN_HANDLERS, *_QUIET)},
+        "loggers": {
+            **{name: _logger("WARNING" if name in _QUIET else "NOTSET") for name in (*_OWN_HANDLERS, *_QUIET)},
+            # Its warnings say again what the line of each request says.
+            "django.request": _logger("ERROR"),
+        },
         "root": {"handlers": ["stderr"], "level": level},
     }
 
 
-def _logger(name: str) -> dict[str, Any]:
-    return {"handlers": [], "propagate": True, "level": "WARNING" if name in _QUIET else "NOTSET"}
+def _logger(level: str) -> dict[str, Any]:
+    return {"handlers": [], "propagate": True, "level": level}
 
 
 def _renderer(style: str) -> Any:

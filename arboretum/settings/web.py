@@ -51,6 +51,19 @@ _GREEN = {
     "900": "oklch(33% .07 155)",
     "950": "oklch(24% .05 155)",
 }
+_GREY = {
+    "50": "oklch(98.5% .003 155)",
+    "100": "oklch(96.8% .004 155)",
+    "200": "oklch(91% .006 155)",
+    "300": "oklch(82% .008 155)",
+    "400": "oklch(67% .01 155)",
+    "500": "oklch(51% .012 155)",
+    "600": "oklch(44% .012 155)",
+    "700": "oklch(34% .011 155)",
+    "800": "oklch(27% .009 155)",
+    "900": "oklch(20.5% .007 155)",
+    "950": "oklch(17% .006 155)",
+}
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Arboretum",
     "SITE_HEADER": "Arboretum",
@@ -60,7 +73,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "dashboard.context.admin_environment",
-    "COLORS": {"primary": _GREEN},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/dashboard/favicon.svg"}],
+    "COLORS": {"primary": _GREEN, "base": _GREY},
     "SIDEBAR": {"show_search": True, "show_all_applications": False},
     "COMMAND": {"search_models": False, "show_history": False},
 }

@@ -3,6 +3,7 @@
 Each sweep is safe to run twice and beside rivals; a failing sweep is logged and the next one goes on.
 """
 
+import secrets
 from collections.abc import Callable
 
 import structlog
@@ -11,7 +12,14 @@ from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
 from batches.models import Attempt, AttemptOutcome, Batch, Leadership, Lease, Run
-from batches.publishing import lease_messages_wanted, publish_finalize, publish_leases, publish_runs, queue_length
+from batches.publishing import (
+    lease_messages_wanted,
+    publish_finalize,
+    publish_housekeeping,
+    publish_leases,
+    publish_runs,
+    queue_length,
+)
 from batches.states import BatchState, RunState
 from workers.errors import ErrorCode
 
@@ -30,19 +38,20 @@ MOST_PUBLISHED = 500
 REAPED_ROWS = 500
 # A batch whose rows stopped coming this long ago lost the process that wrote them.
 ABANDONED_SECONDS = 120.0
+HOUSEKEEPING_SECONDS = 3600.0
 
 
-def lead(holder: str, name: str = "maintenance") -> bool:
-    """Take or renew the leadership for `holder`, and return whether it leads now."""
+def lead(holder: str, name: str = "maintenance", seconds: float = LEADERSHIP_SECONDS) -> bool:
+    """Take or renew the leadership of `name` for `holder` and `seconds`, and return whether it leads now."""
     mine_or_free = Q(holder=holder) | Q(expires_at__lte=Now())
     row = Leadership.objects.filter(name=name)
-    if row.filter(mine_or_free).update(holder=holder, expires_at=now_plus(LEADERSHIP_SECONDS)):
+    if row.filter(mine_or_free).update(holder=holder, expires_at=now_plus(seconds)):
         return True
     if row.exists():
         return False
     try:
         with transaction.atomic():
-            Leadership.objects.create(name=name, holder=holder, expires_at=now_plus(LEADERSHIP_SECONDS))
+            Leadership.objects.create(name=name, holder=holder, expires_at=now_plus(seconds))
     except IntegrityError:
         return False
     return True
@@ -57,7 +66,7 @@ def sweep(holder: str) -> None:
     """Do one round, if `holder` leads."""
     if not lead(holder):
         return
-    for step in (reap, offer_batches, offer_singles, finalize_ended, end_abandoned):
+    for step in (reap, offer_batches, offer_singles, finalize_ended, end_abandoned, keep_house):
         run_step(step)
 
 
@@ -170,3 +179,12 @@ def end_abandoned() -> int:
     abandoned = Batch.objects.filter(state=BatchState.VALIDATING, updated_at__lt=now_plus(-ABANDONED_SECONDS))
     reason = "The process that was reading the input died; create the batch again."
     return abandoned.update(state=BatchState.FAILED, state_reason=reason, finished_at=Now())
+
+
+def keep_house() -> int:
+    """Have the housekeeping tasks run, once an hour over all processes."""
+    # Nobody renews this leadership, so it is free again when the hour is over.
+    if not lead(secrets.token_hex(8), "housekeeping", HOUSEKEEPING_SECONDS):
+        return 0
+    publish_housekeeping()
+    return 1

@@ -106,3 +106,5 @@ def with_excerpts(runs: QuerySet[Run]) -> QuerySet[Run]:
 
 BATCH_STATES = [str(state) for state in BatchState]
 RUN_STATES = [str(state) for state in RunState]
+# Only single runs are queued.
+ROW_STATES = [state for state in RUN_STATES if state != RunState.QUEUED]

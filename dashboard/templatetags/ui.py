@@ -21,6 +21,7 @@ register.filter("grouped", formats.grouped)
 register.filter("money", formats.money)
 register.filter("duration", formats.duration)
 register.filter("pretty_json", formats.pretty_json)
+register.filter("brief_json", formats.brief_json)
 
 LONGEST_TEXT = 100_000
 

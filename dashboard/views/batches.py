@@ -26,7 +26,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
 def batch_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show a batch: facts, progress, errors by code, and a page of its results."""
     batch = _batch(request, pk)
-    state = choice_parameter(request, "state", selectors.RUN_STATES)
+    state = choice_parameter(request, "state", selectors.ROW_STATES)
     code = choice_parameter(request, "code", list(ErrorCode))
     context = {
         "batch": batch,
@@ -36,7 +36,7 @@ def batch_detail(request: HttpRequest, pk: int) -> HttpResponse:
         ),
         "state": state,
         "code": code,
-        "states": selectors.RUN_STATES,
+        "states": selectors.ROW_STATES,
     }
     return render(request, "dashboard/batch.html", context)
 

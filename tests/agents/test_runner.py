@@ -37,7 +37,7 @@ async def events_of(provider, spec=SPEC, **options):
     try:
         async with aclosing(run_agent(spec, MESSAGES, provider.client, **options)) as running:
             async for event in running:
-                events.append(event)
+                events.append(event)  # noqa: PERF401 - what came before an error counts
     except WorkError as error:
         return events, error
     return events, None
@@ -140,6 +140,16 @@ async def test_a_provider_error_is_passed_on_as_it_is(stream):
     assert error is raised
     assert names_of(events)[-1] == "StepStarted"
     assert sum(isinstance(event, StepFinished) for event in events) == 1
+
+
+async def test_an_ability_that_is_gone_fails_the_run_before_any_call():
+    provider = ScriptedProvider([says("hi")])
+
+    events, error = await events_of(provider, replace(SPEC, abilities=("fax_machine",)))
+
+    assert error is not None
+    assert error.code is ErrorCode.INVALID_REQUEST
+    assert events == provider.requests == []
 
 
 @pytest.mark.parametrize("stream", [False, True])

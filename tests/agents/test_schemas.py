@@ -99,6 +99,11 @@ def test_a_long_mismatch_is_told_briefly():
         (f"[{','.join(['{}', '1'] * 20_000)}]", {"uniqueItems": True}),
         ("1", {"$ref": "http://127.0.0.1:9/schema"}),
         ("1e308", {"multipleOf": 1e-308}),
+        ("1", {"$schema": "http://example.com/mine"}),
+        ("1", {"$id": "http://[", "$ref": "#/x"}),
+        ("1", {"$ref": "#/$defs/x", "$defs": {"x": {"$ref": "http://[/"}}}),
+        ("{}", {"patternProperties": {"(a+)+$": {}}}),
+        ('"a"', {"pattern": "(?=a)"}),
     ],
 )
 def test_hostile_schemas_stop_soon(text, schema):

@@ -21,8 +21,8 @@ async def server() -> AsyncIterator[FakeServer]:
 
 @pytest.fixture
 async def openai_client(server: FakeServer) -> AsyncIterator[LLMClient]:
-    """A client of `server` that gives up on silence within a stream after 0.3 s and on answers beyond 100 kB."""
+    """A client of `server` that gives up on silence within a stream after 0.5 s and on answers beyond 100 kB."""
     config = ProviderConfig(api_key=KEY, base_url=server.base_url, max_answer_bytes=100_000)
-    client = LLMClient(provider_type("openai").connect(config), idle_timeout=0.3, max_answer_bytes=100_000)
+    client = LLMClient(provider_type("openai").connect(config), idle_timeout=0.5, max_answer_bytes=100_000)
     yield client
     await client.aclose()

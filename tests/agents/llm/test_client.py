@@ -99,8 +99,8 @@ async def test_waiting_for_the_first_sign_of_life_is_bounded_by_the_request_alon
 
 
 async def test_empty_pieces_keep_a_stream_alive_and_are_not_passed_on():
-    provider = PlayedProvider(TextDelta(""), 0.1, TextDelta(""), 0.1, TextDelta(""), 0.1, Completion("done"))
-    texts, completion = await read_stream(LLMClient(provider, idle_timeout=0.25), ask())
+    provider = PlayedProvider(*[TextDelta(""), 0.15] * 4, Completion("done"))
+    texts, completion = await read_stream(LLMClient(provider, idle_timeout=0.45), ask())
     assert texts == []
     assert completion.text == "done"
 

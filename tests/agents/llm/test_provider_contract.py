@@ -110,7 +110,7 @@ async def test_cancellation_passes_at_once(rig: Rig, stream: bool):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1
 
 
 async def test_stream_can_be_left_early(rig: Rig):

@@ -29,7 +29,7 @@ async def outcomes(client: LLMClient, count: int) -> list[ErrorCode | None]:
 
 
 async def test_request_limit_holds_within_every_window(server: FakeServer, openai_client: LLMClient):
-    server.configure(requests_per_window=10, window=0.5)
+    server.configure(requests_per_window=10, window=1.0)
     codes = await outcomes(openai_client, 15)
     assert codes.count(None) == 10
     assert codes.count(ErrorCode.RATE_LIMITED) == 5
@@ -61,11 +61,11 @@ def test_window_slides():
 
 
 async def test_calls_before_retry_after_are_counted(server: FakeServer, openai_client: LLMClient):
-    server.configure(faults={"rate_limited": 1.0}, fault_limit=1, retry_after=0.3, early_grace=0.05)
+    server.configure(faults={"rate_limited": 1.0}, fault_limit=1, retry_after=1.0, early_grace=0.05)
     codes = [*await outcomes(openai_client, 1)]
     await asyncio.sleep(0.1)
     codes += await outcomes(openai_client, 1)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(1.0)
     codes += await outcomes(openai_client, 1)
     assert codes == [ErrorCode.RATE_LIMITED, None, None]
     assert (server.counters.early_calls, server.counters.early_retries) == (1, 1)

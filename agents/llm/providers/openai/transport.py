@@ -15,9 +15,11 @@ from .errors import clean_message, error_of_response
 _ERROR_BODY_BYTES = 64 * 1024
 # An allow-list: the SDK adds headers from OPENAI_CUSTOM_HEADERS and telemetry of its own, and the client keeps cookies.
 _SENT_HEADERS = frozenset(
-    {"host", "authorization", "content-type", "content-length", "accept", "accept-encoding", "user-agent"}
-    | {"openai-organization", "x-request-id"}
+    {b"host", b"authorization", b"content-type", b"content-length", b"accept", b"user-agent"}
+    | {b"openai-organization", b"x-request-id"}
 )
+# A compressed body could unfold to a thousand times its size.
+_NO_COMPRESSION = (b"accept-encoding", b"identity")
 
 # It logs every request at INFO, which would be a line a call.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -43,10 +45,9 @@ class GuardedClient(DefaultAioHttpClient):
 
         Raises WorkError for every failure, a status other than 2xx included.
         """
-        for name in [name for name in request.headers if name not in _SENT_HEADERS or not request.headers[name]]:
-            del request.headers[name]
-        # A compressed body could unfold to a thousand times its size.
-        request.headers["accept-encoding"] = "identity"
+        # One pass over the raw pairs: deleting by name costs a tenth of the whole call.
+        sent = [(name, value) for name, value in request.headers.raw if value and name.lower() in _SENT_HEADERS]
+        request.headers = httpx2.Headers([*sent, _NO_COMPRESSION])
         try:
             response = await super().send(request, stream=True, **kwargs)
         except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, ValueError) as error:

@@ -126,10 +126,9 @@ def parse_usage(usage: Any) -> Usage | None:
     """Return the tokens that the provider counted; None where it says nothing usable."""
     if not isinstance(usage, dict):
         return None
-    counts = usage.get("prompt_tokens"), usage.get("completion_tokens", 0)
-    if not all(isinstance(count, int) and count >= 0 for count in counts):
-        return None
-    return Usage(*counts)
+    counts = [usage.get("prompt_tokens"), usage.get("completion_tokens", 0)]
+    known = [count for count in counts if isinstance(count, int) and count >= 0]
+    return Usage(*known) if len(known) == len(counts) else None
 
 
 def content_text(content: Any) -> str:

@@ -40,7 +40,8 @@ class Draws:
             state.update(b"\0")
             state.update(part.encode("utf-8", "surrogatepass"))
         digest = state.digest()
-        return cls(*(even_draw(digest[at : at + 8]) for at in (0, 8, 16)), int.from_bytes(digest[24:]), digest)
+        latency, first_token, output_tokens = (even_draw(digest[at : at + 8]) for at in (0, 8, 16))
+        return cls(latency, first_token, output_tokens, int.from_bytes(digest[24:]), digest)
 
     def error(self, call: int) -> float:
         """Return the even draw that decides on an error at call number `call` of the client."""

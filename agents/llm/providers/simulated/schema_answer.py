@@ -117,7 +117,7 @@ class SchemaAnswer:
         return [self.value(schema.get("items"), depth + 1) for _ in range(count)]
 
     def _number(self, schema: Mapping[str, Any], *, whole: bool) -> float:
-        step = schema.get("multipleOf", 1 if whole else 0.01)
+        step: float = schema.get("multipleOf", 1 if whole else 0.01)
         low, high = _bounds(schema, step)
         first, last = math.ceil(low / step), math.floor(high / step)
         value = self._rng.randint(first, max(first, last)) * step

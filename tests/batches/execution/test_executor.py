@@ -1,0 +1,145 @@
+"""The executor: from a claimed run to its outcome, with a real simulated provider and no worker process."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from agents.llm.pool import ClientPool
+from agents.models import AgentVersion
+from batches.execution.agents_cache import AgentCache
+from batches.execution.claims import ClaimedRun, claim_singles
+from batches.execution.executor import Executor, classify
+from batches.execution.leases import open_lease
+from batches.execution.outcomes import Outcome
+from batches.execution.storable import storable, storable_json
+from batches.models import AttemptOutcome
+from batches.states import RunState
+from credentials.models import Credential
+from tests.support.factories import ECHO, make_agent, make_single_run
+from workers.engine import Engine
+from workers.errors import ErrorCode, InvalidInput, WorkError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    running = Engine()
+    yield running
+    running.stop()
+
+
+def claimed(version: AgentVersion, **columns: object) -> ClaimedRun:
+    """Return a single run of `version`, claimed."""
+    run = make_single_run(version, columns or {"text": "hello"})
+    return claim_singles([run.pk], open_lease("p", None))[0]
+
+
+def execute(engine: Engine, run: ClaimedRun, cut_after: float | None = None) -> Outcome:
+    """Execute `run`; cut it off after some seconds where asked."""
+    executor = Executor(AgentCache(engine), ClientPool(), "here:1:1")
+
+    async def drive() -> Outcome:
+        task = asyncio.ensure_future(executor.execute(run))
+        if cut_after is not None:
+            await asyncio.sleep(cut_after)
+            task.cancel()
+        return await task
+
+    return engine.submit(drive()).result(timeout=20)
+
+
+def version_with(**settings: object) -> AgentVersion:
+    """Return a version on an echoing simulated model with `settings`."""
+    fields = {
+        key: settings.pop(key) for key in ("retry", "abilities", "output_schema", "max_seconds") if key in settings
+    }
+    version = make_agent(parameters={"simulated": {**ECHO["simulated"], **settings}}, **fields).current_version
+    assert version is not None
+    return version
+
+
+def test_a_success_carries_output_usage_and_what_happened(engine: Engine) -> None:
+    outcome = execute(engine, claimed(version_with()))
+    assert (outcome.kind, outcome.state, outcome.output) == (AttemptOutcome.SUCCEEDED, RunState.SUCCEEDED, "hello")
+    assert outcome.spent.usage.input_tokens > 0
+    assert outcome.spent.model.endswith("/echo-1")
+    assert [event.kind for event in outcome.spent.events] == ["step"]
+
+
+def test_tools_are_kept_as_events(engine: Engine) -> None:
+    script = [{"name": "calculator", "arguments": {"expression": "6*7"}}]
+    outcome = execute(engine, claimed(version_with(tool_calls=script, abilities=["calculator"])))
+    assert outcome.state is RunState.SUCCEEDED
+    kinds = [event.kind for event in outcome.spent.events]
+    assert kinds == ["step", "tool_call", "tool_result", "step"]
+    assert outcome.spent.events[2].data["result"] == "42"
+    assert outcome.spent.steps == 2
+
+
+def test_a_transient_error_waits_and_costs_a_try(engine: Engine) -> None:
+    version = version_with(errors={"server_error": 1}, retry={"strategy": "fixed", "base_seconds": 3, "max_tries": 2})
+    outcome = execute(engine, claimed(version))
+    assert (outcome.kind, outcome.state, outcome.tries, outcome.delay) == ("retried", RunState.QUEUED, 1, 3)
+    assert outcome.error_code == "server_error"
+
+
+def test_the_last_try_fails(engine: Engine) -> None:
+    outcome = execute(engine, claimed(version_with(errors={"timeout": 1}, retry={"max_tries": 1})))
+    assert (outcome.kind, outcome.state, outcome.tries, outcome.error_code) == ("failed", "failed", 1, "timeout")
+
+
+def test_a_rate_limit_costs_no_try_and_waits_what_it_was_told(engine: Engine) -> None:
+    version = version_with(errors={"rate_limited": 1, "retry_after": 7}, retry={"max_tries": 1})
+    outcome = execute(engine, claimed(version))
+    assert (outcome.kind, outcome.tries) == ("retried", 0)
+    assert outcome.delay >= 7
+
+
+def test_a_permanent_error_fails_at_once(engine: Engine) -> None:
+    outcome = execute(engine, claimed(version_with(errors={"content_policy": 1})))
+    assert (outcome.state, outcome.error_code) == (RunState.FAILED, "content_policy")
+
+
+def test_an_answer_beside_the_schema_fails_with_its_cost(engine: Engine) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    outcome = execute(engine, claimed(version_with(reply="invalid", output_schema=schema)))
+    assert (outcome.state, outcome.error_code) == (RunState.FAILED, "schema_mismatch")
+    assert outcome.spent.usage.total_tokens > 0
+
+
+def test_a_cut_attempt_hands_its_run_back_without_a_try(engine: Engine) -> None:
+    outcome = execute(engine, claimed(version_with(latency=30)), cut_after=0.3)
+    assert (outcome.kind, outcome.state, outcome.tries, outcome.delay) == ("handed_back", RunState.QUEUED, 0, 0)
+    assert outcome.spent.latency_ms >= 200
+
+
+def test_too_long_a_run_ends_at_its_limit(engine: Engine) -> None:
+    outcome = execute(engine, claimed(version_with(latency=30, max_seconds=0.2)))
+    assert (outcome.state, outcome.error_code) == (RunState.FAILED, "limit_seconds")
+
+
+def test_a_disabled_credential_fails_with_its_name(engine: Engine) -> None:
+    version = version_with()
+    Credential.objects.filter(pk=version.credential_id).update(is_active=False)
+    outcome = execute(engine, claimed(version))
+    assert outcome.error_code == "invalid_key"
+    assert version.credential.name in (outcome.error_message or "")
+
+
+def test_errors_nobody_foresaw_become_server_errors_without_their_text() -> None:
+    error = classify(ZeroDivisionError("secret"))
+    assert error.code is ErrorCode.SERVER_ERROR
+    assert "secret" not in error.message
+    assert classify(InvalidInput("line 3")).code is ErrorCode.INVALID_REQUEST
+    own = WorkError(ErrorCode.TIMEOUT, "x")
+    assert classify(own) is own
+
+
+def test_what_a_database_cannot_store_is_replaced_and_all_else_kept() -> None:
+    assert storable("a\x00b") == "a\ufffdb"
+    assert storable("tree \U0001f333 \ud800 end") == "tree \U0001f333 \ufffd end"
+    assert storable("literal \\u0000 stays") == "literal \\u0000 stays"
+    assert storable_json({"k\x00": ["a\x00", 1, None]}) == '{"k\ufffd":["a\ufffd",1,null]}'
+    assert storable_json({"text": "\\u0000"}) == '{"text":"\\\\u0000"}'

@@ -1,0 +1,16 @@
+"""Error codes: every code has exactly one category."""
+
+from workers.errors import SYSTEM_CODES, TRANSIENT_CODES, ErrorCategory, ErrorCode, WorkError
+
+
+def test_every_code_has_one_category() -> None:
+    assert not TRANSIENT_CODES & SYSTEM_CODES
+    assert {code.category for code in TRANSIENT_CODES} == {ErrorCategory.TRANSIENT}
+    assert {code.category for code in SYSTEM_CODES} == {ErrorCategory.SYSTEM}
+    assert ErrorCode.INVALID_KEY.category is ErrorCategory.PERMANENT
+
+
+def test_the_code_decides_whether_an_error_is_transient() -> None:
+    assert WorkError(ErrorCode.TIMEOUT, "too long").is_transient
+    assert not WorkError(ErrorCode.NOT_FOUND, "no such model").is_transient
+    assert not WorkError(ErrorCode.POISON, "kills").is_transient
