@@ -56,8 +56,9 @@ def calculator(expression: str) -> str:
     if len(expression) > MAX_EXPRESSION:
         raise InvalidInput(f"the expression has {len(expression)} characters; at most {MAX_EXPRESSION} are allowed")
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
-        return _shown(_value(tree.body, expression.strip()))
+        # On one line, so that a node's offsets are offsets in the text.
+        source = " ".join(expression.split())
+        return _shown(_value(ast.parse(source, mode="eval").body, source.encode()))
     except (SyntaxError, RecursionError, MemoryError):
         raise InvalidInput(f"{expression!r} is not an arithmetic expression") from None
     except ZeroDivisionError:
@@ -66,12 +67,12 @@ def calculator(expression: str) -> str:
         raise error if isinstance(error, InvalidInput) else InvalidInput(f"not defined: {error}") from None
 
 
-def _value(node: ast.expr, source: str) -> Fraction:
+def _value(node: ast.expr, source: bytes) -> Fraction:
     match node:
-        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-            # The text, not the float: 0.1 is meant as one tenth.
-            text = ast.get_source_segment(source, node) or ""
-            return _bounded(_number(text, number))
+        case ast.Constant(value=int() as number) if not isinstance(number, bool):
+            return _bounded(Fraction(number))
+        case ast.Constant(value=float()):
+            return _bounded(_decimal(_text(node, source)))
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=operand):
             value = _value(operand, source)
             return -value if isinstance(sign, ast.USub) else value
@@ -83,14 +84,17 @@ def _value(node: ast.expr, source: str) -> Fraction:
             return _call(name, [_value(argument, source) for argument in arguments])
         case ast.Name(id=name) if name in _CONSTANTS:
             return _CONSTANTS[name]
-    what = ast.get_source_segment(source, node) or type(node).__name__
-    raise InvalidInput(f"{what[:100]!r} cannot be computed; use numbers, + - * / // % **, brackets and: {_NAMES}")
+    raise InvalidInput(
+        f"{_text(node, source)[:100]!r} cannot be computed; use numbers, + - * / // % **, brackets and: {_NAMES}"
+    )
 
 
-def _number(text: str, number: float) -> Fraction:
-    """Return the number as it is written; hexadecimal and the like come from `number`."""
-    if isinstance(number, int):
-        return Fraction(number)
+def _text(node: ast.expr, source: bytes) -> str:
+    return source[node.col_offset : node.end_col_offset].decode()
+
+
+def _decimal(text: str) -> Fraction:
+    """Return the number as it is written, not as a float: 0.1 is meant as one tenth."""
     exact = text.replace("_", "").lower()
     _, _, exponent = exact.partition("e")
     if abs(int(exponent or 0)) > MAX_POWER_OF_TEN:

@@ -37,6 +37,7 @@ from workers.errors import InvalidInput
         ("(-1) ** 99999999999", "-1"),
         ("2**100", "1267650600228229401496703205376"),
         ("1/7", "0.142857142857143"),
+        (" (1.5\n + 2.25)\t", "3.75"),
     ],
 )
 def test_computes(expression, result):
@@ -50,6 +51,7 @@ def test_computes(expression, result):
         ("5 %", "not an arithmetic expression"),
         ("a := 1", "not an arithmetic expression"),
         ("\x00", "not"),
+        ("é + 1", "'é' cannot be computed"),
         ("1/0", "division by zero"),
         ("1//0", "division by zero"),
         ("0 ** -1", "division by zero"),
@@ -100,11 +102,18 @@ def test_nothing_but_arithmetic_is_computed(expression):
 
 @pytest.mark.parametrize(
     "expression",
-    ["(" * 400 + "1" + ")" * 400, "-" * 900 + "1", "9**999*" * 100 + "1", "(1/3)**999*" * 80 + "1", "2**" * 300 + "2"],
+    [
+        "(" * 400 + "1" + ")" * 400,
+        "-" * 900 + "1",
+        "9**999*" * 100 + "1",
+        "(1/3)**999*" * 80 + "1",
+        "2**" * 300 + "2",
+        ".1+" * 300 + ".1",
+    ],
 )
 def test_hostile_expressions_end_soon(expression):
     started = time.perf_counter()
 
     with contextlib.suppress(InvalidInput):
         calculator(expression)
-    assert time.perf_counter() - started < 0.2
+    assert time.perf_counter() - started < 0.5
