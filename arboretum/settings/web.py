@@ -1,8 +1,9 @@
 """What the pages need: static files, content security, Flower's address, the admin's look."""
 
+import logging
 from typing import Any
 
-from .environment import BASE_DIR, IS_PRODUCTION, env
+from .environment import ARBORETUM_ENV, BASE_DIR, IS_PRODUCTION, env
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
@@ -23,8 +24,9 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 # Empty: Flower listens on `flower.sock` in the data directory.
 FLOWER_URL: str = env.str("FLOWER_URL", default="")
 
-# One line a request, when it ends; a user's id is enough to know who it was.
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
+# One line a request, when it ends. In development pages that keep themselves up to date would bury all else.
+DJANGO_STRUCTLOG_STATUS_DEFAULT_LOG_LEVEL = logging.DEBUG if ARBORETUM_ENV == "development" else logging.INFO
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
 
 CONTENT_SECURITY_POLICY = (

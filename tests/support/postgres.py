@@ -18,16 +18,14 @@ from .environment import PREFIX
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
-# Nothing here outlives the session, so nothing has to be safe on disk.
 OPTIONS = {
     "listen_addresses": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "max_connections": "300",
     "shared_buffers": "128MB",
     "autovacuum_naptime": "10s",
 }
+# Nothing outlives a test session, so nothing has to be safe on disk.
+UNSAFE_OPTIONS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 def postgres_programs() -> Path | None:
@@ -42,8 +40,11 @@ def postgres_programs() -> Path | None:
 class PostgresCluster:
     """A cluster of its own: made, started, stopped, removed."""
 
-    def __init__(self) -> None:
-        """Make its folder. Raises RuntimeError where PostgreSQL's programs are not found."""
+    def __init__(self, *, durable: bool = False) -> None:
+        """Make its folder; with `durable` commits are safe on disk, as in production.
+
+        Raises RuntimeError where PostgreSQL's programs are not found.
+        """
         found = postgres_programs()
         if found is None:
             raise RuntimeError("PostgreSQL's initdb was not found on PATH or below /usr/lib/postgresql")
@@ -57,6 +58,7 @@ class PostgresCluster:
         if self.user:
             account = pwd.getpwnam(self.user)
             os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._options = OPTIONS if durable else OPTIONS | UNSAFE_OPTIONS
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -74,7 +76,7 @@ class PostgresCluster:
         data = self.folder / "data"
         if not data.exists():
             self._run("initdb", "-D", str(data), "-U", "arboretum", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._options.items() for part in ("-c", f"{name}={value}")]
         with open(self.folder / "log", "ab") as log:
             self._server = subprocess.Popen(
                 [self.programs / "postgres", "-D", data, "-k", self.folder, *options],

@@ -31,8 +31,8 @@ def test_no_two_tickets_are_alike():
 def test_tickets_vary_in_length_channel_and_language():
     tickets = [row.columns for row in read_rows(check_input(TICKETS))]
     lengths = sorted(len(row["ticket"]) for row in tickets)
-    assert lengths[20] < 90
-    assert lengths[-20] > 280
+    assert lengths[20] < 100
+    assert lengths[-10] > 500
     assert len({row["channel"] for row in tickets}) == 5
     assert any("\n" in row["ticket"] for row in tickets)
     assert any('"' in row["ticket"] for row in tickets)
