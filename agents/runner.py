@@ -23,6 +23,7 @@ from agents.events import (
     ToolStarted,
 )
 from agents.llm.client import LLMClient
+from agents.llm.errors import BilledError
 from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, Usage
 from agents.messages import build_messages
 from agents.schemas import parse_output
@@ -129,6 +130,11 @@ class _Run:
                         return
                     first_token_ms = _ms_since(started) if first_token_ms is None else first_token_ms
                     yield TextProduced(step, chunk.text)
+        except BilledError as error:
+            # A refused answer is paid for like any other.
+            refused = Completion("", usage=error.usage, finish_reason=str(error.code))
+            yield self._finished(step, refused, started, first_token_ms)
+            raise
         except WorkError as error:
             # The call was given what was left of the run's time, so its timeout is the run's limit.
             if error.code is ErrorCode.TIMEOUT and self._is_late():

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 
 import orjson
 import structlog
@@ -59,8 +60,11 @@ class Executor:
     async def _drive(self, run: ClaimedRun, agent: LoadedAgent, spent: Spent) -> RunFinished:
         messages = build_messages(agent.spec, run.input_kind, orjson.loads(run.input_json))
         correlation_id = f"{run.id}-{run.attempt}"
-        async with self._clients.lease(agent.provider, agent.config) as client:
-            async for event in run_agent(agent.spec, messages, client, correlation_id=correlation_id):
+        async with (
+            self._clients.lease(agent.provider, agent.config) as client,
+            aclosing(run_agent(agent.spec, messages, client, correlation_id=correlation_id)) as events,
+        ):
+            async for event in events:
                 note(event, spent, keep_steps=run.batch_id is None)
                 if isinstance(event, RunFinished):
                     return event

@@ -9,6 +9,7 @@ import pytest
 
 from agents.abilities import ability, granted, registry
 from agents.events import RunFinished, StepFinished, StepStarted, TextProduced, ToolFinished, ToolStarted
+from agents.llm.errors import BilledError
 from agents.llm.types import Completion, Message, Price, Usage
 from agents.messages import build_messages
 from agents.runner import MAX_CALLS_PER_STEP, run_agent
@@ -350,3 +351,14 @@ async def test_a_call_that_tells_no_usage_costs_nothing():
 
     assert error is None
     assert events[-1].cost == 0
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_refused_answer_that_is_billed_is_priced(stream):
+    refused = BilledError(ErrorCode.CONTENT_POLICY, "refused", Usage(100, 7))
+
+    events, error = await events_of(ScriptedProvider([refused]), stream=stream)
+
+    assert error is refused
+    assert names_of(events) == ["StepStarted", "StepFinished"]
+    assert (events[-1].completion.usage, events[-1].cost) == (Usage(100, 7), Decimal("0.000114"))

@@ -1,5 +1,6 @@
 """Agents, input files and batches for a case, made and read as users make and read them."""
 
+import csv
 import time
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def row_id(index: int) -> str:
 
 def write_csv(path: Path, rows: int) -> Path:
     """Write a CSV file of `rows` rows with custom_id and text; return its path."""
-    with path.open("w", encoding="utf-8") as file:
-        file.write("custom_id,text\n")
-        file.writelines(f"{row_id(index)},{row_text(index)!a}\n".replace("'", '"') for index in range(rows))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("custom_id", "text"))
+        writer.writerows((row_id(index), row_text(index)) for index in range(rows))
     return path
 
 
