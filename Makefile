@@ -45,7 +45,6 @@ lint: $(DEV)
 .PHONY: security
 security: $(DEV)
 	@$(PYTHON) -m pip check
-	@$(VENV)/bin/ruff check --select S .
 	@$(PYTHON) -m tests.run security
 
 .PHONY: bench faults

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MASK = "***"
+LONGEST_TEXT = 20_000
 # Deeper values are written as text, masked like any other text.
 _DEEPEST = 6
 
@@ -27,7 +28,12 @@ _PATTERNS = (
 
 
 def masked_text(text: str) -> str:
-    """Return `text` with everything masked that looks like a key, a token, or a named secret (`api_key=...`)."""
+    """Return `text` with everything masked that looks like a key, a token, or a named secret (`api_key=...`).
+
+    What is longer than 20,000 characters loses its end: a log is no place for it, and the search takes its time.
+    """
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT} more characters)"
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text

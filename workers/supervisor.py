@@ -15,6 +15,7 @@ STEADY_SECONDS = 30.0
 START_TRIES = 3
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+WATCH_SECONDS = 2.0
 LONGEST_LINE = 256 * 1024
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -94,9 +95,7 @@ class PartKeeper:
     def kill(self) -> None:
         """Kill the part's whole process group."""
         self._stopping.set()
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill_group()
 
     def _asks(self, pid: int) -> bool:
         try:
@@ -118,15 +117,15 @@ class PartKeeper:
         )
         reader = asyncio.create_task(self._pass_on_output(self._process))
         code = await self._process.wait()
-        self._kill_rest()
+        self._kill_group()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(reader, 1)
         return code
 
-    def _kill_rest(self) -> None:
-        assert self._process is not None
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+    def _kill_group(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _pass_on_output(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -144,10 +143,14 @@ class PartKeeper:
 class Supervisor:
     """Runs stages of parts: all start at once; the stages stop one after the other, in the order given."""
 
-    def __init__(self, stages: Sequence[Sequence[Part]], say: Say) -> None:
-        """Take the stages and `say(name, line)`, which prints a line of a part."""
+    def __init__(self, stages: Sequence[Sequence[Part]], say: Say, watch: Callable[[], None] = lambda: None) -> None:
+        """Take the stages, `say(name, line)`, which prints a line of a part, and `watch`.
+
+        `watch` is called every few seconds, in a thread, to look after what is no part; what it raises is said.
+        """
         self._stages = stages
         self._say = say
+        self._watch = watch
         self._keepers: list[list[PartKeeper]] = []
         self._stop_asked = asyncio.Event()
 
@@ -164,13 +167,14 @@ class Supervisor:
         self._keepers = [[PartKeeper(part, self._say) for part in stage] for stage in self._stages]
         keeping = [asyncio.create_task(keeper.keep()) for keeper in self._all()]
         readying = asyncio.create_task(self._get_ready(on_ready))
+        watching = asyncio.create_task(self._keep_watch())
         stopping = asyncio.create_task(self._stop_asked.wait())
         try:
             await self._until_stopped(stopping, {*keeping, readying})
         finally:
             readying.cancel()
             await self._stop_all()
-            await asyncio.gather(readying, stopping, *keeping, return_exceptions=True)
+            await asyncio.gather(readying, stopping, watching, *keeping, return_exceptions=True)
 
     async def _until_stopped(self, stopping: "asyncio.Task[bool]", others: "set[asyncio.Task[None]]") -> None:
         waiting: set[asyncio.Task[bool] | asyncio.Task[None]] = {stopping, *others}
@@ -183,6 +187,16 @@ class Supervisor:
         await asyncio.gather(*(keeper.await_ready() for keeper in self._all()))
         if not self._stop_asked.is_set():
             on_ready()
+
+    async def _keep_watch(self) -> None:
+        while not self._stop_asked.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop_asked.wait(), WATCH_SECONDS)
+                return
+            try:
+                await asyncio.to_thread(self._watch)
+            except Exception as error:
+                self._say("", str(error))
 
     async def _stop_all(self) -> None:
         self._stop_asked.set()

@@ -18,6 +18,7 @@ from batches.states import RunState
 from credentials.querysets import OwnedQuerySet
 
 from .batch import Batch, InputKind
+from .fields import RowIdField
 from .lease import Lease
 
 
@@ -37,7 +38,7 @@ class RunQuerySet(OwnedQuerySet["Run"]):
 class Run(models.Model):
     """One input and its one result. The id says the place in the batch (see batches.ids)."""
 
-    id = models.BigIntegerField(primary_key=True)
+    id = RowIdField(primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs", db_index=False)
     batch = models.ForeignKey(
         Batch, null=True, blank=True, on_delete=models.CASCADE, related_name="runs", db_index=False

@@ -96,7 +96,7 @@ class Selection:
         with self._engine.connect() as connection:
             streaming = connection.execution_options(stream_results=True, max_row_buffer=FETCHED_ROWS)
             # One row more than is wanted tells whether there are more.
-            for part in streaming.execute(self._statement(after, limit + 1)).tuples().partitions(FETCHED_ROWS):
+            for part in streaming.execute(self._statement(after, limit + 1)).partitions(FETCHED_ROWS):
                 found += part
                 characters += sum(len(row[-1]) + len(row[3] or "") for row in part)
                 if characters > PIECE_CHARACTERS:

@@ -118,3 +118,9 @@ def shortened(text: str | None) -> str:
 def is_shortened(text: str | None) -> bool:
     """Whether `shortened` leaves anything out."""
     return len(text or "") > LONGEST_TEXT
+
+
+@register.filter
+def is_text(value: Any) -> bool:
+    """Whether `value` is text, to be shown as it is."""
+    return isinstance(value, str)

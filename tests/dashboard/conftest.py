@@ -20,7 +20,7 @@ def owner(db: None) -> User:
 @pytest.fixture
 def admin(db: None) -> User:
     """A superuser."""
-    return make_superuser(username="root", password="correct horse battery")
+    return make_superuser(username="root")
 
 
 @pytest.fixture

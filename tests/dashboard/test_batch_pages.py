@@ -44,7 +44,7 @@ def page(client: Client, address: str, status: int = 200) -> str:
 def rows_in(text: str) -> list[int]:
     """The indexes of the rows in the results' table."""
     body = text.split('id="results"')[1].split("<tbody>")[1].split("</tbody>")[0]
-    return [int(row.split(">")[3].split("<")[0]) for row in body.split("<tr>")[1:]]
+    return [int(row.split(">")[2].split("<")[0]) for row in body.split("<tr>")[1:]]
 
 
 def test_list_shows_state_progress_counts_cost_and_agent(client_of: ClientOf, owner: User):

@@ -6,9 +6,16 @@ from django.urls import reverse
 
 from credentials.models import User
 from credentials.sign_in import make_sign_in_token
-from tests.support.factories import make_user
+from tests.support.factories import make_superuser, make_user
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def admin(db: None, settings) -> User:
+    """A superuser with a password, hashed quickly."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return make_superuser(username="root", password=PASSWORD)
 
 
 def link_to(user: User) -> str:

@@ -160,6 +160,23 @@ def test_no_part_outlives_a_supervisor_that_was_killed(start) -> None:
     wait_for(lambda: not any(map(lives, pids)), 5, "the parts to end")
 
 
+def test_what_is_no_part_is_watched_and_its_trouble_told(start) -> None:
+    run = start(
+        """
+        supervisor.WATCH_SECONDS = 0.05
+        def watch():
+            raise RuntimeError("the server is gone")
+        real = Supervisor
+        Supervisor = lambda stages, say: real(stages, say, watch)
+        stages = [[part("a", "")]]
+        """
+    )
+    run.await_text("ready")
+    wait_for(lambda: run.said().count(": the server is gone") > 2, 5, "several looks")
+    run.process.terminate()
+    assert run.process.wait(10) == 0
+
+
 def test_a_line_without_end_is_passed_on_in_bounded_pieces(start) -> None:
     run = start("""stages = [[part("long", "sys.stdout.write('x' * 3_000_000 + '\\\\n'); sys.stdout.flush()")]]""")
     run.await_text("ready")

@@ -42,7 +42,9 @@ class Command(BaseCommand):
             raise CommandError(f"Port {port} is taken; choose another with --port or PORT.")
         try:
             self._prepare()
-            supervisor = Supervisor(stages(port, workers, Path(settings.ARBORETUM_DATA_DIR)), self._say)
+            parts = stages(port, workers, Path(settings.ARBORETUM_DATA_DIR))
+            # Valkey is a server of its own and no part; should it die, it is started again.
+            supervisor = Supervisor(parts, self._say, watch=ensure_redis)
             supervisor.run(lambda: self._announce(port))
         except (PartFailed, ServerUnavailable, InvalidInput) as error:
             raise CommandError(str(error)) from None

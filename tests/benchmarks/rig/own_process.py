@@ -19,6 +19,8 @@ from .case import Case, Result, Size
 
 # After its time is over a case still stops its servers and workers.
 CLEAN_UP_SECONDS = 120
+# In the table; standard error has it whole.
+LONGEST_ERROR = 120
 
 
 class OutOfTime(Exception):
@@ -71,7 +73,7 @@ def _child(sending: Connection, case: Case, database: str, size: Size, logs: Pat
         _run(case, database, size, logs, lines)
     except (Exception, KeyboardInterrupt) as failure:
         traceback.print_exc()
-        error = f"{type(failure).__name__}: {failure}"[:500]
+        error = f"{type(failure).__name__}: {failure}".split("\n")[0][:LONGEST_ERROR]
     signal.alarm(0)
     sending.send((lines, error))
 

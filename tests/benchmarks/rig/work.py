@@ -1,6 +1,7 @@
 """Agents, input files and batches for a case, made and read as users make and read them."""
 
 import csv
+import itertools
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.support.provider_server import ProviderServer
 
 FILLER = " The parcel has not arrived, the tracking page has said the same for nine days, and nobody answers the phone."
 POLL_SECONDS = 0.05
+_numbers = itertools.count(1)
 
 
 def row_text(index: int) -> str:
@@ -43,15 +45,17 @@ class Work:
         """Use the provider server through the `openai` provider, or the simulated provider where there is none."""
         self.folder = folder
         self.server = server
+        self._number = next(_numbers)
         self.user: User = ensure_first_superuser()[0]
         self.manager = BatchManager(self.user)
         self._credential = self._add_credential()
 
     def _add_credential(self) -> Credential:
+        name = f"credential-{self._number}"
         if self.server is None:
-            return add_credential(self.user, name="simulated", provider="simulated")
+            return add_credential(self.user, name=name, provider="simulated")
         return add_credential(
-            self.user, name="server", provider="openai", key="sk-of-nobody", base_url=self.server.base_url
+            self.user, name=name, provider="openai", key="sk-of-nobody", base_url=self.server.base_url
         )
 
     def agent(self, slug: str, *, seconds: float = 0.0, **content: object) -> AgentVersion:
@@ -61,6 +65,7 @@ class Work:
         """
         parameters = {} if self.server else {"simulated": {"reply": "echo", "latency": seconds}}
         values = {"model": "fake-small", "prompt": "{{ text }}", "parameters": parameters, **content}
+        slug = f"{slug}-{self._number}"
         agent = create_agent(self.user, slug=slug, credential=self._credential, **values)  # type: ignore[typeddict-item]
         assert agent.current_version is not None
         return agent.current_version

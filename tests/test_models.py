@@ -1,0 +1,50 @@
+"""What every model must have."""
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+
+from tests.support.factories import make_agent, make_batch, make_single_run, make_superuser, make_user
+
+APPS = ("credentials", "agents", "batches")
+# Internal bookkeeping of workers; the admin alone shows them.
+WITHOUT_OWNER = {"batches.Lease": "belongs to a process", "batches.Leadership": "belongs to a process"}
+USERS = {"credentials.User": "is the owner"}
+
+OWNED = [
+    model
+    for app in APPS
+    for model in apps.get_app_config(app).get_models()
+    if model._meta.label not in WITHOUT_OWNER | USERS
+]
+
+
+@pytest.mark.parametrize("model", OWNED, ids=lambda model: model._meta.label)
+def test_every_model_can_be_filtered_by_who_asks(model: type[models.Model]) -> None:
+    assert hasattr(model._default_manager.all(), "visible_to")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("model", OWNED, ids=lambda model: model._meta.label)
+def test_strangers_and_anonymous_see_nothing(model: type[models.Model]) -> None:
+    agent = make_agent()
+    make_batch(version=agent.current_version, rows=2)
+    make_single_run(agent.current_version)
+    rows = model._default_manager.all()
+    assert not rows.visible_to(make_user()).exists()
+    assert not rows.visible_to(AnonymousUser()).exists()
+    assert rows.visible_to(make_superuser()).count() == rows.count()
+    assert rows.visible_to(agent.owner).count() == rows.count()
+
+
+@pytest.mark.django_db
+def test_the_version_of_an_agent_never_changes() -> None:
+    from workers.errors import InvalidInput
+
+    version = make_agent().current_version
+    version.prompt = "other"
+    with pytest.raises(InvalidInput, match="create a new version"):
+        version.save()
+    with pytest.raises(InvalidInput, match="create a new version"):
+        type(version).objects.filter(pk=version.pk).update(prompt="other")
