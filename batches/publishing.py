@@ -36,15 +36,17 @@ def publish_leases(batch_id: int, count: int) -> None:
 
 
 def lease_messages_wanted(rows: int) -> int:
-    """Return how many processes should work on a batch with `rows` rows left: two leases for each live process.
+    """Return how many processes should work on a batch with `rows` rows left: all live ones, if there are enough."""
+    workers = len(live_worker_names())
+    return max(1, min(workers, -(-rows // ROWS_WORTH_A_LEASE)))
 
-    Two, so that the second is there when the turn of the first is over; one where the rows fit into one claim.
-    """
+
+def live_worker_names() -> set[str]:
+    """Return the names of the live worker processes; none are known where Redis does not answer."""
     try:
-        workers = len(live_workers())
+        return {worker.name for worker in live_workers()}
     except RedisError:
-        workers = 0
-    return max(1, min(2 * max(1, workers), -(-rows // ROWS_WORTH_A_LEASE)))
+        return set()
 
 
 def queue_length(queue: str) -> int:

@@ -23,10 +23,10 @@ def execute_lease(batch_id: int) -> None:
 @shared_task(name="batches.finalize_batch")
 def finalize_batch(batch_id: int) -> None:
     """Wind a batch up, if all its rows have ended."""
-    settle_batch(batch_id)
+    host().wait(host().engine.run_db(settle_batch, batch_id))
 
 
 @shared_task(name="batches.prune", ignore_result=False)
 def prune_old() -> dict[str, int]:
     """Delete what nobody needs any more; the counts stay readable in the task's result."""
-    return prune()
+    return host().wait(host().engine.run_db(prune))

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import structlog
-from celery.signals import worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import connections
 from redis.exceptions import RedisError
 
@@ -72,6 +72,12 @@ def start(**kwargs: Any) -> None:
     if _caretaker is None or not _caretaker.is_alive():
         _caretaker = Caretaker(host())
         _caretaker.start()
+
+
+@task_postrun.connect
+def give_connection_back(**kwargs: Any) -> None:
+    """Leave no database connection in a task's thread: hundreds of threads would hold one each."""
+    connections.close_all()
 
 
 @worker_shutting_down.connect

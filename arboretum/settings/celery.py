@@ -42,6 +42,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
 }
 
+# Rows of an input file with a larger cell are refused.
+ARBORETUM_MAX_CELL_BYTES = env.int("ARBORETUM_MAX_CELL_BYTES", default=1024 * 1024)
 # Runs in flight in one worker process, over all batches.
 ARBORETUM_WORKER_SLOTS = env.int("ARBORETUM_WORKER_SLOTS", default=500)
 # What a worker waits on SIGTERM for calls in flight before it hands their rows back.

@@ -41,6 +41,9 @@ class WorkerHost:
         self.process = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns() // 1_000_000 % 10**9}"
         self.slots = Slots(settings.ARBORETUM_WORKER_SLOTS)
         self.clients = ClientPool()
+        # The batches that this process works on, and those whose hint it passes on to another process.
+        self.batches: set[int] = set()
+        self.passing_on: set[int] = set()
         self.is_draining = False
         self._executor = Executor(AgentCache(self.engine), self.clients, self.process)
         self._outcomes = Coalescer(self.engine, store_outcomes, interval=GROUP_COMMIT_SECONDS)

@@ -10,7 +10,7 @@ import structlog
 from batches.publishing import publish_leases
 
 from .claims import ClaimedRun, claim_batch
-from .leases import open_lease, release_leases
+from .leases import open_lease, other_workers_idle, release_leases
 from .outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 # After this long a lease takes no more rows, so that other batches and processes get their turn.
 TURN_SECONDS = 30.0
+# A hint that came to a process at work on its batch is offered again after this long.
+PASS_ON_SECONDS = 0.2
+# So many leases work in one process at once.
+MOST_LEASES = 16
 # One claim takes at most this many rows: it holds the database for a few milliseconds.
 CLAIM_ROWS = 200
 # Slots that become free are refilled together this often.
@@ -56,18 +60,15 @@ class LeaseLoop:
     async def _top_up(self) -> bool:
         """Claim what the free slots allow; return whether there is anything left to wait for."""
         if self._turn_is_over():
+            if not self._is_exhausted and not self._host.is_draining:
+                await self._host.engine.run_db(publish_leases, self._batch_id, 1)
             return False
         if self._may_claim():
             await self._claim()
         return bool(self._running) or not self._is_exhausted or self._is_due(within=SHORT_WAIT_SECONDS)
 
     def _turn_is_over(self) -> bool:
-        if self._host.is_draining:
-            return True
-        if time.monotonic() < self._turn_ends:
-            return False
-        publish_leases(self._batch_id, 1)
-        return True
+        return self._host.is_draining or time.monotonic() >= self._turn_ends
 
     def _may_claim(self) -> bool:
         return not self._is_exhausted or self._is_due()
@@ -109,9 +110,39 @@ class LeaseLoop:
 
 
 async def run_lease(host: "WorkerHost", batch_id: int) -> int:
-    """Take a lease on a batch, work for it, and return how many attempts were made."""
+    """Take a lease on a batch, work for it, and return how many attempts were made.
+
+    A process that works on the batch already passes the hint on to another. With MOST_LEASES at work the hint is
+    dropped: maintenance gives it again, and no flood of batches takes the threads that single runs need.
+    """
+    if batch_id in host.batches:
+        return await _pass_on(host, batch_id)
+    if len(host.batches) >= MOST_LEASES or host.is_draining:
+        return 0
+    host.batches.add(batch_id)
+    try:
+        return await _work(host, batch_id)
+    finally:
+        host.batches.discard(batch_id)
+
+
+async def _work(host: "WorkerHost", batch_id: int) -> int:
     lease_id = await host.engine.run_db(open_lease, host.process, batch_id)
     try:
         return await LeaseLoop(host, batch_id, lease_id).run()
     finally:
         await host.engine.run_db(release_leases, [lease_id])
+
+
+async def _pass_on(host: "WorkerHost", batch_id: int) -> int:
+    """Offer a batch again, for another process to find; the broker may give one process what was meant for all."""
+    if batch_id in host.passing_on:
+        return 0
+    host.passing_on.add(batch_id)
+    try:
+        await asyncio.sleep(PASS_ON_SECONDS)
+        if batch_id in host.batches and await host.engine.run_db(other_workers_idle, host.process, batch_id):
+            await host.engine.run_db(publish_leases, batch_id, 1)
+    finally:
+        host.passing_on.discard(batch_id)
+    return 0

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from django.db.models.functions import Now
 
 from batches.models import Lease, Run
+from batches.publishing import live_worker_names
 from batches.states import RunState
 
 from .clock import now_plus
@@ -36,3 +37,9 @@ def renew_leases(process: str) -> tuple[set[int], set[int]]:
 def release_leases(lease_ids: Collection[int]) -> None:
     """Record that nothing is held under these leases any more."""
     Lease.objects.filter(pk__in=lease_ids, released_at=None).update(released_at=Now())
+
+
+def other_workers_idle(process: str, batch_id: int) -> bool:
+    """Return whether a live process other than `process` holds no lease on the batch."""
+    at_work = Lease.objects.filter(batch_id=batch_id, released_at=None, expires_at__gt=Now())
+    return bool(live_worker_names() - {process} - set(at_work.values_list("process", flat=True)))

@@ -35,6 +35,7 @@ MOST_CRASHES = 5
 # A single run that nobody took this long after it was due is offered again.
 UNTAKEN_SECONDS = 5.0
 MOST_PUBLISHED = 500
+MOST_OFFERED = 64
 REAPED_ROWS = 500
 # A batch whose rows stopped coming this long ago lost the process that wrote them.
 ABANDONED_SECONDS = 120.0
@@ -137,11 +138,15 @@ def _write_crashes(rows: list[Run], lease: Lease, size: int) -> None:
 def offer_batches() -> int:
     """Publish leases of running batches that have due rows and fewer processes at work than there could be."""
     number = 0
+    if queue_length("batch"):
+        return number
     live = Lease.objects.filter(released_at=None, expires_at__gt=Now(), batch__isnull=False).order_by()
     at_work = dict(live.values_list("batch").annotate(number=Count("pk")))
-    for batch in Batch.objects.filter(state=BatchState.RUNNING).order_by("-priority", "pk"):
+    running = list(Batch.objects.filter(state=BatchState.RUNNING).order_by("-priority", "pk"))
+    # Those that nobody works on come first, by priority.
+    for batch in sorted(running, key=lambda batch: at_work.get(batch.pk, 0) > 0):
         wanted = lease_messages_wanted(batch.remaining) - at_work.get(batch.pk, 0)
-        if wanted > 0 and not queue_length("batch") and _has_due_rows(batch.pk):
+        if wanted > 0 and number < MOST_OFFERED and _has_due_rows(batch.pk):
             publish_leases(batch.pk, wanted)
             number += wanted
     return number

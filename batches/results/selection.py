@@ -12,7 +12,7 @@ from batches.tables import runs
 from workers.errors import ErrorCode, InvalidInput
 
 # A piece has this many rows, or as many as make about this many characters of input and output.
-PIECE_ROWS = 2048
+PIECE_ROWS = 4096
 PIECE_CHARACTERS = 4 * 1024 * 1024
 # Rows that are fetched at once: what may lie in memory beyond a piece, however large they are.
 FETCHED_ROWS = 64

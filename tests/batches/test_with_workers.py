@@ -46,6 +46,17 @@ def test_ten_thousand_rows_each_get_their_own_result(worker_env: dict[str, str])
     assert not Lease.objects.filter(released_at=None).exists()
 
 
+def test_every_process_gets_its_share_of_a_batch(worker_env: dict[str, str]) -> None:
+    version = make_agent(parameters=simulated(latency=0.3)).current_version
+    with Workers(3, env=worker_env, slots=5):
+        for _ in range(3):
+            batch = make_batch(version=version, rows=200)
+            BatchManager(batch.owner).start(batch)
+            rows = Run.objects.of_batch(batch.pk).filter(state=RunState.RUNNING)
+            wait_for(lambda rows=rows: rows.values("lease__process").distinct().count() == 3, 4, "all three to work")
+            wait_for(lambda batch=batch: state_of(batch) == BatchState.COMPLETED, 30, "the batch")
+
+
 def test_a_hundred_agents_started_at_the_same_moment_all_run_within_two_seconds(worker_env: dict[str, str]) -> None:
     owner = make_user()
     credential = make_credential(owner)
@@ -117,11 +128,11 @@ def test_a_cancelled_single_run_is_cut_at_the_next_heartbeat(worker_env: dict[st
 
 
 def test_a_killed_worker_loses_no_row(worker_env: dict[str, str]) -> None:
-    batch = make_batch(version=make_agent(parameters=simulated(latency=0.3)).current_version, rows=400)
+    batch = make_batch(version=make_agent(parameters=simulated(latency=0.3)).current_version, rows=600)
     with Workers(2, env=worker_env, slots=20) as workers:
         BatchManager(batch.owner).start(batch)
-        ended = Run.objects.of_batch(batch.pk).filter(state=RunState.SUCCEEDED)
-        wait_for(lambda: ended.count() > 40, 20, "some rows")
+        running = Run.objects.of_batch(batch.pk).filter(state=RunState.RUNNING)
+        wait_for(lambda: running.values("lease__process").distinct().count() == 2, 20, "both processes to hold rows")
         workers.kill(0)
         workers.restart(0)
         wait_for(lambda: state_of(batch) == BatchState.COMPLETED, 90, "all rows after the kill")

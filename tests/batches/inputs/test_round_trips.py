@@ -3,17 +3,17 @@
 import csv
 import io
 import json
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batches.inputs import canonical_json, check_input, open_input, read_rows
 from batches.inputs.values import strict_reason
 from workers.errors import InvalidInput
+
+from .files import write
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"]), min_size=1, max_size=8)
@@ -29,29 +29,26 @@ json_values = st.recursive(
 )
 
 
-def written(content: str, name: str) -> Path:
-    path = Path(tempfile.mkdtemp()) / name
-    path.write_bytes(content.encode())
-    return path
+examples = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(tables)
-@settings(deadline=None, max_examples=150)
-def test_csv_as_the_csv_module_writes_it_is_read_back(table):
+@examples
+def test_csv_as_the_csv_module_writes_it_is_read_back(tmp_path, table):
     header, rows = table
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([header, *rows])
-    file = open_input(written(text.getvalue(), "a.csv"))
+    file = open_input(write(tmp_path, "a.csv", text.getvalue()))
     assert file.columns == tuple(header)
     assert [list(row.columns.values()) for row in file.rows()] == rows
 
 
 @given(st.lists(st.dictionaries(names, json_values, min_size=1, max_size=4), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=150)
-def test_jsonl_is_read_back_and_stored_without_a_change(rows):
+@examples
+def test_jsonl_is_read_back_and_stored_without_a_change(tmp_path, rows):
     rows = [{name: value for name, value in row.items() if name != "custom_id"} or {"a": 1} for row in rows]
     content = "".join(json.dumps(row, ensure_ascii=index % 2 == 0) + "\n" for index, row in enumerate(rows))
-    report = check_input(written(content, "a.jsonl"))
+    report = check_input(write(tmp_path, "a.jsonl", content))
     assert report.problem_count == 0, report.describe()
     found = [row.columns for row in read_rows(report)]
     assert found == rows
@@ -59,20 +56,19 @@ def test_jsonl_is_read_back_and_stored_without_a_change(rows):
 
 
 @given(st.lists(st.tuples(names, st.sampled_from(["1", '"a\\": :"', '{"k" :1}', "[2.5]"])), min_size=1, max_size=5))
-@settings(deadline=None, max_examples=150)
-def test_the_quick_look_for_repeated_keys_misses_none(pairs):
+@examples
+def test_the_quick_look_for_repeated_keys_misses_none(tmp_path, pairs):
     line = "{" + ", ".join(f"{json.dumps(name)} : {value}" for name, value in pairs) + "}"
-    file = open_input(written(line, "a.jsonl"))
+    file = open_input(write(tmp_path, "a.jsonl", line))
     repeated = len({name for name, _ in pairs}) < len(pairs)
     assert (strict_reason(line.encode()) is not None) == repeated
     assert bool(list(file.rows())) is not repeated or any(name == "custom_id" for name, _ in pairs)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.jsonl", "a"]))
-@settings(deadline=None, max_examples=300)
-def test_any_bytes_end_in_rows_or_in_a_clear_error(content, name):
-    path = Path(tempfile.mkdtemp()) / name
-    path.write_bytes(content)
+@settings(examples, max_examples=300)
+def test_any_bytes_end_in_rows_or_in_a_clear_error(tmp_path, content, name):
+    path = write(tmp_path, name, content)
     with suppress(InvalidInput):
         report = check_input(path)
         rows = [canonical_json(row.columns) for row in read_rows(report, skip_problems=True)]

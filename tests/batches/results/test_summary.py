@@ -62,8 +62,7 @@ def test_a_running_batch_counts_what_has_not_ended():
     counts = BatchResults(batch).counts()
     assert {state: count for state, count in counts.states.items() if count} == {
         "running": 2,
-        "waiting": 1,
-        "pending": 3,
+        "pending": 4,
         "succeeded": 1,
     }
     assert counts.wall_seconds > 10
