@@ -16,6 +16,8 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from yarl import URL
 
+from workers.embedded.paths import flower_socket
+
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 60
 CHUNK_BYTES = 64 * 1024
@@ -91,7 +93,7 @@ async def _pass_on(request: HttpRequest) -> HttpResponseBase:
 
 
 def _session() -> aiohttp.ClientSession:
-    connector = None if settings.FLOWER_URL else aiohttp.UnixConnector(str(settings.ARBORETUM_DATA_DIR / "flower.sock"))
+    connector = None if settings.FLOWER_URL else aiohttp.UnixConnector(str(flower_socket(settings.ARBORETUM_DATA_DIR)))
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS)
     return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False, trust_env=False)
 

@@ -19,12 +19,15 @@ START_SECONDS = 60.0
 # After the grace time for calls in flight, what they brought is still stored.
 EXTRA_SECONDS = 10.0
 LOG_TAIL_BYTES = 2_000
+CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "arboretum")
+# In a container root is usual, and the tasks take JSON alone, which Celery's warning does not know.
+QUIET = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 
 
 def worker_command(name: str) -> list[str]:
     """Return the command line of one worker process, which serves every queue."""
     options = ["-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-    return [sys.executable, "-m", "celery", "--quiet", "-A", "arboretum", "worker", *options]
+    return [*CELERY, "worker", *options]
 
 
 def worker_grace_seconds() -> float:
@@ -80,6 +83,7 @@ class LocalWorkers:
             return subprocess.Popen(
                 worker_command(f"local{number}-{os.getpid()}"),
                 cwd=settings.BASE_DIR,
+                env={**os.environ, **QUIET},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -23,8 +23,9 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
     # A file, so that worker processes see what a test wrote.
     DATABASE["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
-    DATABASE["CONN_MAX_AGE"] = 600
-    DATABASE["CONN_HEALTH_CHECKS"] = True
+    # Under ASGI each request has a thread of its own, so a kept connection would never be used again. The worker's
+    # threads keep theirs: nothing closes a connection between requests there.
+    DATABASE["CONN_MAX_AGE"] = 0
 
 REDIS_URL_GIVEN: str = env.str("REDIS_URL", default="")
 REDIS_URL: str = REDIS_URL_GIVEN or valkey_url(DATA_DIR)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -22,12 +23,18 @@ _FIELDS = (
     "input_kind",
     "input_json",
     "tries",
+    "cost",
+    "input_tokens",
+    "output_tokens",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """A run in the hands of this process. `attempt` and `token` are the fence behind which its result is stored."""
+    """A run in the hands of this process. `attempt` and `token` are the fence behind which its result is stored.
+
+    `cost` (US dollars) and tokens are what earlier attempts used.
+    """
 
     id: int
     batch_id: int | None
@@ -38,6 +45,9 @@ class ClaimedRun:
     input_kind: str
     input_json: str
     tries: int
+    cost: Decimal = Decimal(0)
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import orjson
 import structlog
@@ -13,6 +14,7 @@ from agents.events import RunFinished, RunnerEvent, StepFinished, ToolFinished, 
 from agents.llm.pool import ClientPool
 from agents.messages import build_messages
 from agents.runner import run_agent
+from agents.spec import AgentSpec
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
 from workers.errors import ErrorCode, InvalidInput, WorkError
@@ -58,11 +60,12 @@ class Executor:
         return end
 
     async def _drive(self, run: ClaimedRun, agent: LoadedAgent, spent: Spent) -> RunFinished:
-        messages = build_messages(agent.spec, run.input_kind, orjson.loads(run.input_json))
+        spec = within_limits(agent.spec, run)
+        messages = build_messages(spec, run.input_kind, orjson.loads(run.input_json))
         correlation_id = f"{run.id}-{run.attempt}"
         async with (
             self._clients.lease(agent.provider, agent.config) as client,
-            aclosing(run_agent(agent.spec, messages, client, correlation_id=correlation_id)) as events,
+            aclosing(run_agent(spec, messages, client, correlation_id=correlation_id)) as events,
         ):
             async for event in events:
                 note(event, spent, keep_steps=run.batch_id is None)
@@ -98,6 +101,24 @@ class Executor:
             return build(tries=tries, delay=delay, **values)
         log.info("run_failed", code=str(error.code), tries=tries)
         return self._outcome(run, spent, AttemptOutcome.FAILED, RunState.FAILED)(tries=tries, **values)
+
+
+def within_limits(spec: AgentSpec, run: ClaimedRun) -> AgentSpec:
+    """Return `spec` with what earlier attempts of the run left of its tokens and money.
+
+    Raises WorkError LIMIT_TOKENS or LIMIT_COST where nothing is left.
+    """
+    limits, used = spec.limits, run.input_tokens + run.output_tokens
+    if used and limits.max_tokens is not None:
+        if used >= limits.max_tokens:
+            raise WorkError(ErrorCode.LIMIT_TOKENS, f"Earlier attempts used {used} tokens of {limits.max_tokens}")
+        limits = replace(limits, max_tokens=limits.max_tokens - used)
+    if run.cost and limits.max_cost is not None:
+        if run.cost >= limits.max_cost:
+            spent = f"{run.cost.normalize():f} US dollars of {limits.max_cost.normalize():f}"
+            raise WorkError(ErrorCode.LIMIT_COST, f"Earlier attempts spent {spent}")
+        limits = replace(limits, max_cost=limits.max_cost - run.cost)
+    return spec if limits is spec.limits else replace(spec, limits=limits)
 
 
 def waiting_state(run: ClaimedRun) -> RunState:

@@ -68,6 +68,11 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
     return "\n".join(lines)
 
 
+def rows_text(number: int) -> str:
+    """Return a number of rows in words: `1 row`, `2,000 rows`."""
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
 def skipped_text(batch: Batch) -> str:
     """Return how many bad rows were left out, if any were."""
     return f" ({batch.skipped_rows:,} bad rows of the file were skipped)" if batch.skipped_rows else ""

@@ -418,7 +418,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="run",
             index=models.Index(
-                condition=models.Q(("state", "failed")), fields=["batch", "error_code", "id"], name="run_failed"
+                condition=models.Q(("state", "failed")),
+                fields=["batch", "error_code", "id", "state"],
+                name="run_failed",
             ),
         ),
         migrations.AddIndex(

@@ -100,7 +100,7 @@ class Run(models.Model):
             models.Index(fields=["batch", "id"], name="run_pending", condition=Q(state="pending")),
             models.Index(fields=["id"], name="run_queued", condition=Q(state="queued")),
             models.Index(fields=["lease"], name="run_held", condition=Q(state="running")),
-            models.Index(fields=["batch", "error_code", "id"], name="run_failed", condition=Q(state="failed")),
+            models.Index(fields=["batch", "error_code", "id", "state"], name="run_failed", condition=Q(state="failed")),
             models.Index(fields=["batch", "custom_id"], name="run_custom_id", condition=Q(custom_id__isnull=False)),
             models.Index(fields=["owner", "-id"], name="run_single", condition=Q(batch__isnull=True)),
             models.Index(fields=["agent_version", "-id"], name="run_single_agent", condition=Q(batch__isnull=True)),

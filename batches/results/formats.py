@@ -55,7 +55,5 @@ def format_of_path(path: PurePath) -> str:
         return "jsonl"
     if name not in FORMATS:
         endings = ", ".join(f".{known}" for known in FORMATS)
-        raise InvalidInput(
-            f"{path.name}: the ending tells no format; end it with one of {endings}, or name the format."
-        )
+        raise InvalidInput(f"{path.name}: the ending tells no format; end it with one of {endings}.")
     return name

@@ -18,7 +18,7 @@ from credentials.models import User
 from credentials.selectors import acting_user
 
 from .failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXPECTED, failure_of
-from .output import one_line, printable, table, to_json
+from .output import one_line, printable, quiet_logs, table, to_json
 
 __all__ = ["EXIT_BAD_ARGUMENTS", "EXIT_FAILED", "EXIT_INTERRUPTED", "EXIT_OK", "ArboretumCommand", "PlainCommand"]
 
@@ -56,7 +56,8 @@ class PlainCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the command; every expected error becomes one line on standard error and an exit code."""
         self._as_json = options.get("json", False)
-        code = self._guarded(options)
+        with quiet_logs(options.get("verbosity", 1)):
+            code = self._guarded(options)
         if code != EXIT_OK:
             raise SystemExit(code)
 

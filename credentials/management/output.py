@@ -1,10 +1,12 @@
 """What commands print: JSON, plain aligned tables, and text that cannot drive the reader's terminal."""
 
+import contextlib
 import datetime as dt
 import json
+import logging
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,9 +20,27 @@ _NUMBER = re.compile(r"[-+]?\$?\d[\d,]*(\.\d+)?( ?(%|s|ms))?\Z")
 EMPTY_CELL = "-"
 
 
+@contextlib.contextmanager
+def quiet_logs(verbosity: int) -> Iterator[None]:
+    """Keep what is no warning out of a command's output, unless the user asked for more (`-v 2`)."""
+    root = logging.getLogger()
+    before = root.level
+    if verbosity < 2:
+        root.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
 def printable(text: str) -> str:
     """Return `text` with control characters (line feed and tab apart) shown as U+FFFD."""
     return _UNSAFE.sub("\ufffd", text)
+
+
+def money(dollars: float) -> str:
+    """Return US dollars as people write them, small amounts to six places."""
+    return f"${dollars:,.2f}" if dollars >= 1000 else f"${dollars:,.6f}"
 
 
 def one_line(text: str) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from django.conf import settings
-
 from workers.embedded.paths import flower_socket
+from workers.local import CELERY, QUIET, worker_command, worker_grace_seconds
 from workers.presence import live_workers
 from workers.supervisor import Part
 
@@ -17,10 +16,6 @@ HOST = "127.0.0.1"
 ASK_SECONDS = 2.0
 # Open streams would hold the web process for ever.
 WEB_GRACE_SECONDS = 5
-# A worker gives calls in flight their time, and then stores what it has.
-WORKER_EXTRA_SECONDS = 10.0
-# In a container root is usual, and the tasks take JSON alone, which Celery's warning does not know.
-_QUIET = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 
 
 def stages(port: int, workers: int, data_dir: Path) -> Sequence[Sequence[Part]]:
@@ -31,7 +26,7 @@ def stages(port: int, workers: int, data_dir: Path) -> Sequence[Sequence[Part]]:
 def web(port: int) -> Part:
     """Return the web server on `port` of this machine alone."""
     command = ["uvicorn", "arboretum.asgi:application", "--host", HOST, "--port", str(port)]
-    grace = ["--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS), "--no-access-log"]
+    grace = ["--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS), "--no-access-log", "--lifespan", "off"]
     ready = partial(_answers_http, port)
     return Part("web", [sys.executable, "-m", *command, *grace], ready, grace_seconds=WEB_GRACE_SECONDS + 5.0)
 
@@ -40,14 +35,15 @@ def flower(data_dir: Path) -> Part:
     """Return Flower, on a Unix socket that the web server alone passes on (staff only)."""
     path = flower_socket(data_dir)
     options = [f"--unix-socket={path}", "--url-prefix=flower", "--logging=warning"]
-    return Part("flower", [*_celery(), "flower", *options], partial(_listens, path), env=_QUIET)
+    # Its buttons work: the web server lets staff alone through to its socket.
+    env = {"FLOWER_UNAUTHENTICATED_API": "true", **QUIET}
+    return Part("flower", [*CELERY, "flower", *options], partial(_listens, path), env=env)
 
 
 def worker(number: int) -> Part:
     """Return one worker process, which serves every queue."""
-    options = ["-n", f"worker{number}@%h", "--without-gossip", "--without-mingle"]
-    grace = settings.ARBORETUM_GRACE_SECONDS + WORKER_EXTRA_SECONDS
-    return Part(f"worker{number}", [*_celery(), "worker", *options], _is_present, grace, _QUIET)
+    name = f"worker{number}"
+    return Part(name, worker_command(name), _is_present, worker_grace_seconds(), QUIET)
 
 
 def port_is_free(port: int) -> bool:
@@ -59,10 +55,6 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _celery() -> list[str]:
-    return [sys.executable, "-m", "celery", "--quiet", "-A", "arboretum"]
 
 
 def _answers_http(port: int, pid: int) -> bool:

@@ -14,9 +14,13 @@ from .audit import audit, calls, whole
 from .check import Check, Injection
 from .scene import Scene, set_scene
 
-SINGLES = 20
+SINGLES = 3
 DOWN_SECONDS = 3.0
 RECOVERED_SECONDS = 30.0
+# What a page may take while Redis is away.
+ANSWER_SECONDS = 5.0
+# The ids of single runs, and the seconds that starting the slowest of them took.
+Singles = tuple[list[int], float]
 
 
 def run(rig: Rig, size: Size, *, how: str) -> Iterator[Check]:
@@ -26,8 +30,9 @@ def run(rig: Rig, size: Size, *, how: str) -> Iterator[Check]:
     with set_scene(rig, size) as scene:
         scene.start()
         scene.wait_for_share(0.5)
-        singles = lose(rig, scene)
+        singles, slowest = lose(rig, scene)
         began = time.monotonic()
+        yield injection.at_most("a single run was started", slowest, ANSWER_SECONDS)
         yield injection.at_most("batch ended", seconds_to_end(scene.batch, RECOVERED_SECONDS), RECOVERED_SECONDS)
         yield _singles_ended(injection, singles, began + RECOVERED_SECONDS)
         found = audit(rig, scene.batch)
@@ -52,30 +57,40 @@ def _next_batch(injection: Injection, rig: Rig, scene: Scene) -> Iterator[Check]
     yield whole(injection, audit(rig, batch))
 
 
-def _restart(rig: Rig, scene: Scene) -> list[int]:
+def _restart(rig: Rig, scene: Scene) -> Singles:
     return _down_for_a_while(rig, scene, empty=False)
 
 
-def _lose_data(rig: Rig, scene: Scene) -> list[int]:
+def _lose_data(rig: Rig, scene: Scene) -> Singles:
     return _down_for_a_while(rig, scene, empty=True)
 
 
-def _down_for_a_while(rig: Rig, scene: Scene, *, empty: bool) -> list[int]:
+def _down_for_a_while(rig: Rig, scene: Scene, *, empty: bool) -> Singles:
     rig.kill_valkey()
     back = time.monotonic() + DOWN_SECONDS
-    singles = scene.start_singles(SINGLES)
+    singles = _start_singles(scene)
     time.sleep(max(0.0, back - time.monotonic()))
     rig.start_valkey(empty=empty)
     return singles
 
 
-def _flush(rig: Rig, scene: Scene) -> list[int]:
-    singles = scene.start_singles(SINGLES)
+def _flush(rig: Rig, scene: Scene) -> Singles:
+    singles = _start_singles(scene)
     connection().flushall()
     return singles
 
 
-HOWS: Mapping[str, tuple[str, Callable[[Rig, Scene], list[int]]]] = {
+def _start_singles(scene: Scene) -> Singles:
+    ids: list[int] = []
+    slowest = 0.0
+    for _ in range(SINGLES):
+        began = time.monotonic()
+        ids += scene.start_singles(1)
+        slowest = max(slowest, time.monotonic() - began)
+    return ids, slowest
+
+
+HOWS: Mapping[str, tuple[str, Callable[[Rig, Scene], Singles]]] = {
     "restart": (f"Valkey killed (-9), back after {DOWN_SECONDS:g} s", _restart),
     "empty": (f"Valkey killed (-9), back after {DOWN_SECONDS:g} s without its data", _lose_data),
     "flush": ("FLUSHALL", _flush),

@@ -1,5 +1,6 @@
 """Where a fault is injected: a counting provider server, a batch through it, and workers."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from tests.support.worker_harness import Workers
 
 CALL_SECONDS = 0.2
 PROGRESS_SECONDS = 60.0
+_singles = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class Scene:
         wait_for(lambda: self.done() >= wanted, PROGRESS_SECONDS, f"{share:.0%} of the rows")
 
     def start_singles(self, number: int) -> list[int]:
-        """Start single runs one by one; return their ids."""
-        version = self.batch.agent_version
-        return [start_run(self.work.user, version, {"text": f"Single {row_text(one)}"}).pk for one in range(number)]
+        """Start single runs one by one, each with a text of its own; return their ids."""
+        texts = [f"Single {row_text(next(_singles))}" for _ in range(number)]
+        return [start_run(self.work.user, self.batch.agent_version, {"text": text}).pk for text in texts]
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """`manage.py batches`: an agent over a file of inputs, from the file to the results."""
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from agents.selectors import get_version
-from batches.management.summary_text import batch_facts, summary_facts, summary_text
+from batches.management.summary_text import batch_facts, rows_text, summary_facts, summary_text
 from batches.management.watching import watch
 from batches.manager import BadRows, BatchManager, BatchOptions
 from batches.models import Batch
@@ -15,6 +16,7 @@ from batches.results import BatchResults
 from batches.results.formats import export_format, format_of_path
 from batches.states import BatchState, Priority
 from credentials.management.base import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ArboretumCommand
+from credentials.management.output import money, printable
 from credentials.models import User
 from workers.embedded.valkey import ensure_redis, stop_if_mine
 from workers.errors import ErrorCode, InvalidInput
@@ -34,14 +36,15 @@ class Command(ArboretumCommand):
         run = self.subcommand("run", self.run_batch, "Create a batch, run it to its end, write the results.")
         _add_creation(run)
         run.add_argument("--output", type=Path, metavar="FILE", help="Results file: .jsonl, .csv or .parquet.")
-        run.add_argument("--start-workers", action="store_true", help="Run worker processes for as long as it takes.")
+        _add_start_workers(run)
         create = self.subcommand("create", self.create, "Create a batch; `batches resume ID` starts it.")
         _add_creation(create)
         create.add_argument("--start", action="store_true", help="Start it at once.")
         listing = self.subcommand("list", self.list, "List the latest batches.")
         listing.add_argument("--state", choices=BatchState.values)
         self._with_id("status", self.status, "Show where a batch stands.")
-        self._with_id("watch", self.watch, "Watch a batch until it ends.")
+        watching = self._with_id("watch", self.watch, "Watch a batch until it ends.")
+        _add_start_workers(watching)
         self._with_id("pause", self.pause, "Take no new rows; calls in flight end.")
         self._with_id("resume", self.resume, "Start a ready batch, or go on with a paused one.")
         self._with_id("cancel", self.cancel, "End a batch; finished rows stay.")
@@ -60,10 +63,12 @@ class Command(ArboretumCommand):
         ensure_redis()
         try:
             batch = self._create(user, options)
-            if not options["start_workers"]:
-                return self._run_to_end(user, batch, options["output"])
-            with LocalWorkers():
-                return self._run_to_end(user, batch, options["output"])
+            BatchManager(user).start(batch)
+            code = self._watch(batch, options["start_workers"])
+            if code != EXIT_INTERRUPTED and options["output"] is not None:
+                rows = BatchResults(batch).export(options["output"])
+                self.say(f"Wrote {rows:,} results to {options['output']}.")
+            return code
         finally:
             stop_if_mine()
 
@@ -83,7 +88,7 @@ class Command(ArboretumCommand):
         if options["state"]:
             batches = batches.filter(state=options["state"])
         found = [batch_facts(batch) for batch in batches[:LISTED]]
-        rows = [[batch[column] for column in _LIST] for batch in found]
+        rows = [[money(batch[column]) if column == "cost" else batch[column] for column in _LIST] for batch in found]
         self.emit(found, self.table(_LIST, rows, "No batches yet: `manage.py batches run --help`."))
         return EXIT_OK
 
@@ -95,7 +100,10 @@ class Command(ArboretumCommand):
     def watch(self, user: User, options: dict[str, Any]) -> int:
         """Watch a batch until it ends; 1 where a row did not succeed."""
         ensure_redis()
-        return self._watch(BatchManager(user).get(options["id"]))
+        try:
+            return self._watch(BatchManager(user).get(options["id"]), options["start_workers"])
+        finally:
+            stop_if_mine()
 
     def pause(self, user: User, options: dict[str, Any]) -> int:
         """Pause a batch."""
@@ -122,7 +130,7 @@ class Command(ArboretumCommand):
         batch = manager.get(options["id"])
         version = _other_version(user, batch, options["agent_version"])
         number = manager.retry(batch, codes=options["code"], indexes=options["index"], version=version)
-        self.emit({**batch_facts(batch), "retried": number}, f"{number:,} rows of batch {batch.pk} run again.")
+        self.emit({**batch_facts(batch), "retried": number}, f"{rows_text(number)} of batch {batch.pk} to run again.")
         return EXIT_OK
 
     def export(self, user: User, options: dict[str, Any]) -> int:
@@ -143,23 +151,15 @@ class Command(ArboretumCommand):
         try:
             return BatchManager(user).create(version, options["file"], chosen)
         except BadRows as error:
-            for line in str(error).splitlines():
-                self.warn(line)
+            self.say(str(error))
             raise InvalidInput("Nothing was created. Mend the rows, or leave them out with --skip-bad-rows.") from None
 
-    def _run_to_end(self, user: User, batch: Batch, output: Path | None) -> int:
-        BatchManager(user).start(batch)
-        code = self._watch(batch)
-        if code != EXIT_INTERRUPTED and output is not None:
-            rows = BatchResults(batch).export(output)
-            self.say(f"Wrote {rows:,} results to {output}.")
-        return code
-
-    def _watch(self, batch: Batch) -> int:
+    def _watch(self, batch: Batch, start_workers: bool) -> int:
         try:
-            watch(batch, self._console())
+            with LocalWorkers() if start_workers else contextlib.nullcontext():
+                watch(batch, self._console())
         except KeyboardInterrupt:
-            self.say(f"Detached; batch {batch.pk} goes on. Watch it again: manage.py batches watch {batch.pk}")
+            self.say(detached_text(batch, start_workers))
             return EXIT_INTERRUPTED
         self._emit_summary(batch)
         return EXIT_OK if batch.succeeded == batch.total else EXIT_FAILED
@@ -178,12 +178,20 @@ class Command(ArboretumCommand):
 
     def say(self, text: str) -> None:
         """Print a remark on standard error."""
-        self._console().print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console().print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     def _with_id(self, name: str, handler: Any, help: str) -> argparse.ArgumentParser:
         parser = self.subcommand(name, handler, help)
         parser.add_argument("id", type=int, metavar="ID")
         return parser
+
+
+def detached_text(batch: Batch, start_workers: bool) -> str:
+    """Return what a person should know who stopped watching with Ctrl-C."""
+    if start_workers:
+        on = f"manage.py batches watch {batch.pk} --start-workers"
+        return f"The workers are stopped; what has ended is kept. Go on with batch {batch.pk}: {on}"
+    return f"Detached; batch {batch.pk} goes on. Watch it again: manage.py batches watch {batch.pk}"
 
 
 def _add_creation(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +200,10 @@ def _add_creation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="By default the file's name.")
     parser.add_argument("--priority", choices=[name.lower() for name in Priority.names], default="normal")
     parser.add_argument("--skip-bad-rows", action="store_true", help="Leave bad rows out; else they refuse the file.")
+
+
+def _add_start_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--start-workers", action="store_true", help="Run worker processes for as long as it takes.")
 
 
 def _check_output(path: Path | None) -> None:

@@ -11,6 +11,7 @@ from batches.models import Run
 from batches.runs import cancel_run, start_run
 from batches.states import TERMINAL_RUN_STATES, RunState
 from credentials.management.base import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ArboretumCommand
+from credentials.management.output import money
 from credentials.models import User
 from workers.embedded.valkey import ensure_redis
 from workers.errors import InvalidInput
@@ -60,7 +61,7 @@ class Command(ArboretumCommand):
         """List the latest single runs that the user may see."""
         runs = Run.objects.visible_to(user).singles().select_related("agent_version__agent").order_by("-id")[:LISTED]
         found = [run_facts(run) for run in runs]
-        rows = [[run[column] for column in _LIST] for run in found]
+        rows = [[money(run[column]) if column == "cost" else run[column] for column in _LIST] for run in found]
         self.emit(found, self.table(_LIST, rows, "No single runs yet: `manage.py runs start --help`."))
         return EXIT_OK
 
@@ -72,7 +73,7 @@ class Command(ArboretumCommand):
         attempts = list(run.attempts.values("number", "outcome", "error_code", "latency_ms", "cost", "worker"))
         events = list(run.events.values("attempt", "kind", "data", "created_at"))
         facts = run_facts(run)
-        lines = [f"{name:<10} {value}" for name, value in facts.items() if value is not None]
+        lines = [f"{name:<13} {_shown(value)}" for name, value in facts.items() if value is not None]
         table = self.table(list(attempts[0]), [list(a.values()) for a in attempts]) if attempts else "No attempts yet."
         told = "\n".join(f"{event['kind']:<12} {orjson.dumps(event['data']).decode()}" for event in events)
         self.emit({**facts, "attempts": attempts, "events": events}, "\n".join([*lines, "", table, told]).strip())
@@ -104,6 +105,10 @@ def run_facts(run: Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "finished_at": run.finished_at,
     }
+
+
+def _shown(value: Any) -> str:
+    return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else str(value)
 
 
 def _columns(text: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`manage.py demo`: the main job from nothing — an agent, a file of 200 tickets, every result."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,6 @@ class Command(PlainCommand):
 
     def run(self, options: dict[str, Any]) -> int:
         """Do it all, and return 0 when every ticket has its result."""
-        # The progress bar has the screen; what goes wrong is still shown.
-        logging.getLogger().setLevel(logging.WARNING)
         console = Console(stderr=True)
         try:
             return self._demo(console)

@@ -3,16 +3,16 @@
 import contextlib
 import os
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandParser
 from django.db import connections
 from django.urls import reverse
 
+from credentials.management.base import EXIT_OK, PlainCommand
 from credentials.services import ensure_first_superuser
 from credentials.sign_in import make_sign_in_token
 from dashboard.management.stack import HOST, port_is_free, stages
@@ -22,36 +22,39 @@ from workers.errors import InvalidInput, ServerUnavailable
 from workers.supervisor import PartFailed, Supervisor
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """Starts web, workers, Flower and Valkey, prints the address and a sign-in link, stops all on Ctrl-C."""
 
     help = "Start everything on this machine (web, workers, Flower, Valkey) until Ctrl-C."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Add the port and the number of worker processes."""
+        super().add_arguments(parser)
         parser.add_argument("--port", type=int, default=settings.PORT, help="port of the web server (PORT)")
         parser.add_argument(
             "--workers", type=int, default=os.cpu_count() or 1, help="worker processes (one for each core)"
         )
 
-    def handle(self, *args: Any, port: int, workers: int, **options: Any) -> None:
-        """Run the stack. Raises CommandError where it cannot start."""
+    def run(self, options: dict[str, Any]) -> int:
+        """Run the stack until Ctrl-C. Raises ServerUnavailable where it cannot start."""
+        port, workers = options["port"], options["workers"]
         if workers < 1:
-            raise CommandError("--workers must be at least 1.")
+            raise InvalidInput("--workers must be at least 1.")
         if not port_is_free(port):
-            raise CommandError(f"Port {port} is taken; choose another with --port or PORT.")
+            raise ServerUnavailable(f"Port {port} is taken; choose another with --port or PORT.")
         try:
             self._prepare()
             parts = stages(port, workers, Path(settings.ARBORETUM_DATA_DIR))
             # Valkey is a server of its own and no part; should it die, it is started again.
             supervisor = Supervisor(parts, self._say, watch=ensure_redis)
             supervisor.run(lambda: self._announce(port))
-        except (PartFailed, ServerUnavailable, InvalidInput) as error:
-            raise CommandError(str(error)) from None
+        except PartFailed as error:
+            raise ServerUnavailable(str(error)) from None
         finally:
             if stop_if_mine():
                 self._say("valkey", "stopped")
             self._say("", "Stopped.")
+        return EXIT_OK
 
     def _prepare(self) -> None:
         data_dir = Path(settings.ARBORETUM_DATA_DIR)
@@ -73,12 +76,17 @@ class Command(BaseCommand):
     def _announce(self, port: int) -> None:
         address = f"http://{HOST}:{port}"
         link = reverse("sign-in-link", args=[make_sign_in_token(self._user)])
-        self._say("", f"Arboretum runs at {address}/  (Ctrl-C stops it)")
-        self._say("", f"Sign in as '{self._user}', once, within 15 minutes: {address}{link}")
+        facts = {"address": f"{address}/", "user": self._user.get_username(), "sign_in_link": f"{address}{link}"}
+        self.emit(facts)
+        if not self._as_json:
+            self._say("", f"Arboretum runs at {address}/  (Ctrl-C stops it)")
+            self._say("", f"Sign in as '{self._user}', once, within 15 minutes: {address}{link}")
 
     def _say(self, name: str, line: str) -> None:
         """Print a line of a part, or of our own where `name` is empty."""
         # A terminal that has gone away is no reason to leave the parts alone.
         with contextlib.suppress(OSError):
-            sys.stdout.write(f"{name:<8}| {line}\n" if name else f"{line}\n")
-            sys.stdout.flush()
+            # With --json standard output holds the address and the link alone.
+            stream = sys.stderr if self._as_json else sys.stdout
+            stream.write(f"{name:<8}| {line}\n" if name else f"{line}\n")
+            stream.flush()

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from agents.llm.pool import ClientPool
 from agents.models import AgentVersion
+from agents.spec import AgentSpec, RunLimits
 from batches.execution.agents_cache import AgentCache
 from batches.execution.claims import ClaimedRun, claim_singles
-from batches.execution.executor import Executor, classify
+from batches.execution.executor import Executor, classify, within_limits
 from batches.execution.leases import open_lease
 from batches.execution.outcomes import Outcome
 from batches.execution.storable import storable, storable_json
@@ -143,3 +146,16 @@ def test_what_a_database_cannot_store_is_replaced_and_all_else_kept() -> None:
     assert storable("literal \\u0000 stays") == "literal \\u0000 stays"
     assert storable_json({"k\x00": ["a\x00", 1, None]}) == '{"k\ufffd":["a\ufffd",1,null]}'
     assert storable_json({"text": "\\u0000"}) == '{"text":"\\\\u0000"}'
+
+
+def test_money_and_tokens_are_limited_over_all_attempts() -> None:
+    run = ClaimedRun(1, None, 2, 1, 1, 1, "columns", "{}", 0, Decimal("0.4"), 30, 20)
+    spec = AgentSpec("a", 1, "c", "m", limits=RunLimits(max_tokens=80, max_cost=Decimal(1)))
+    left = within_limits(spec, run).limits
+    assert (left.max_tokens, left.max_cost) == (30, Decimal("0.6"))
+    fresh = replace(run, cost=Decimal(0), input_tokens=0, output_tokens=0)
+    assert within_limits(spec, fresh) is spec
+    with pytest.raises(WorkError, match="50 tokens of 50"):
+        within_limits(replace(spec, limits=RunLimits(max_tokens=50)), run)
+    with pytest.raises(WorkError, match=r"0\.4 US dollars of 0\.4"):
+        within_limits(replace(spec, limits=RunLimits(max_cost=Decimal("0.4"))), run)

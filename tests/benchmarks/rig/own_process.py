@@ -1,97 +1,53 @@
 """A case in a process of its own: its settings and servers are its own, and it ends in bounded time."""
 
-import importlib
-import multiprocessing
-import os
-import shutil
+import pickle
 import signal
-import tempfile
+import subprocess
+import sys
 import time
-import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from tests.support.environment import sweep_stale
+from tests.support.worker_harness import ROOT
+from workers.processes import dies_with_parent
 
 from .case import Case, Result, Size
 
+CHILD = "tests.benchmarks.rig.child"
 # After its time is over a case still stops its servers and workers.
 CLEAN_UP_SECONDS = 120
-# In the table; standard error has it whole.
-LONGEST_ERROR = 120
-
-
-class OutOfTime(Exception):
-    """The case took longer than it may."""
 
 
 def run_in_own_process(case: Case, database: str, size: Size, logs: Path | None) -> Result:
     """Run a case and return what it yielded, also when it failed; worker logs are copied to `logs`."""
-    receiving, sending = multiprocessing.Pipe(duplex=False)
-    arguments = (sending, case, database, size, logs)
-    process = multiprocessing.get_context("spawn").Process(target=_child, args=arguments, name=case.name)
     started = time.monotonic()
-    process.start()
-    sending.close()
+    process = subprocess.Popen(
+        [sys.executable, "-m", CHILD],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=dies_with_parent(signal.SIGINT),
+    )
     try:
-        lines, error = _received(receiving, case.seconds + CLEAN_UP_SECONDS)
-        process.join(CLEAN_UP_SECONDS)
+        lines, error = _answer(process, pickle.dumps((case, database, size, logs)), case.seconds + CLEAN_UP_SECONDS)
     finally:
-        if process.is_alive():
+        if process.poll() is None:
             process.kill()
-            process.join()
-        if process.exitcode:
-            _clean_up_after(process.pid)
+            process.wait()
+        if process.returncode:
+            # It was killed: what it started is still there.
+            sweep_stale()
     return Result(case, database, lines, time.monotonic() - started, error)
 
 
-def _received(receiving: Connection, seconds: float) -> tuple[list[Any], str | None]:
+def _answer(process: "subprocess.Popen[bytes]", question: bytes, seconds: float) -> tuple[list[Any], str | None]:
     try:
-        if receiving.poll(seconds):
-            return receiving.recv()
-    except EOFError:
-        return [], "its process died"
-    return [], f"its process did not end {CLEAN_UP_SECONDS} s after its time was over"
-
-
-def _clean_up_after(pid: int | None) -> None:
-    """Stop the servers of a case that was killed, and delete what it left."""
-    sweep_stale()
-    for folder in Path(tempfile.gettempdir()).glob(f"arb-pg-{pid}-*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _child(sending: Connection, case: Case, database: str, size: Size, logs: Path | None) -> None:
-    os.dup2(2, 1)  # standard output is the table's alone
-    signal.signal(signal.SIGALRM, _give_up)
-    signal.alarm(case.seconds)
-    lines: list[Any] = []
-    error = None
-    try:
-        _run(case, database, size, logs, lines)
-    except (Exception, KeyboardInterrupt) as failure:
-        traceback.print_exc()
-        error = f"{type(failure).__name__}: {failure}".split("\n")[0][:LONGEST_ERROR]
-    signal.alarm(0)
-    sending.send((lines, error))
-
-
-def _run(case: Case, database: str, size: Size, logs: Path | None, lines: list[Any]) -> None:
-    from .rig import standing_rig
-
-    with standing_rig(database) as rig:
-        try:
-            # Only now: what it imports reads the settings.
-            for line in importlib.import_module(case.module).run(rig, size, **case.options):
-                lines.append(line)  # noqa: PERF402 - those before a failure are kept
-        finally:
-            # Once over its time it may still clean up, but not be interrupted in that.
-            signal.alarm(0)
-            if logs is not None:
-                rig.copy_logs(logs / f"{case.name}-{database}")
-
-
-def _give_up(number: int, frame: FrameType | None) -> None:
-    raise OutOfTime("it took longer than it may")
+        answer, _ = process.communicate(question, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return [], f"its process did not end {CLEAN_UP_SECONDS} s after its time was over"
+    except KeyboardInterrupt:
+        # The child has got it too, and now stops what it started.
+        process.wait(CLEAN_UP_SECONDS)
+        raise
+    return pickle.loads(answer) if answer else ([], "its process died")  # noqa: S301 - from our own child

@@ -162,5 +162,5 @@ def flower_status(stack: Stack) -> int:
 
 def test_no_workers_at_all_are_refused(short_folder: Path) -> None:
     done = manage(short_folder, "up", "--workers", "0")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "--workers must be at least 1." in done.stderr
