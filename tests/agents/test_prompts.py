@@ -140,7 +140,7 @@ def test_rendering_names_a_missing_column():
         Template("{{ a }}\n{{ b }}").render({"a": 1})
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), b"bytes", {1, 2}])
 def test_a_value_that_is_not_json_is_refused_by_name(value):
     with pytest.raises(InvalidInput, match="column 'v'"):
         Template("{{ v }}").render({"v": value})
