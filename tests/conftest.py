@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """With PostgreSQL run only what uses a database; the rest has been run with SQLite."""
     if config.getoption("database") == "sqlite":
         return
-    left_out = [item for item in items if not uses_database(item)]
+    left_out = [item for item in items if not uses_database(item) or item.get_closest_marker("any_database")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]

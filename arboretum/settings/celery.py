@@ -46,5 +46,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 ARBORETUM_MAX_CELL_BYTES = env.int("ARBORETUM_MAX_CELL_BYTES", default=1024 * 1024)
 # Runs in flight in one worker process, over all batches.
 ARBORETUM_WORKER_SLOTS = env.int("ARBORETUM_WORKER_SLOTS", default=500)
+# How long a worker process that has died or hangs keeps its runs, at most.
+ARBORETUM_LEASE_SECONDS = env.float("ARBORETUM_LEASE_SECONDS", default=20.0)
 # What a worker waits on SIGTERM for calls in flight before it hands their rows back.
 ARBORETUM_GRACE_SECONDS = env.float("ARBORETUM_GRACE_SECONDS", default=20.0)

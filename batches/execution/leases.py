@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from django.conf import settings
 from django.db.models.functions import Now
 
 from batches.models import Lease, Run
@@ -10,9 +11,9 @@ from batches.states import RunState
 
 from .clock import now_plus
 
-# A process renews its leases every HEARTBEAT_SECONDS, so that it may miss three before its runs are taken from it.
-LEASE_SECONDS = 20.0
-HEARTBEAT_SECONDS = 5.0
+# A process renews its leases four times in their length, so that it may miss three before its runs are taken from it.
+LEASE_SECONDS = settings.ARBORETUM_LEASE_SECONDS
+HEARTBEAT_SECONDS = LEASE_SECONDS / 4
 
 
 def open_lease(process: str, batch_id: int | None) -> int:

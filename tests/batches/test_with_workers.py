@@ -49,8 +49,9 @@ def test_ten_thousand_rows_each_get_their_own_result(worker_env: dict[str, str])
 def test_every_process_gets_its_share_of_a_batch(worker_env: dict[str, str]) -> None:
     version = make_agent(parameters=simulated(latency=0.3)).current_version
     with Workers(3, env=worker_env, slots=5):
-        for _ in range(3):
-            batch = make_batch(version=version, rows=200)
+        for _ in range(2):
+            # Worth a lease of each of the three.
+            batch = make_batch(version=version, rows=101)
             BatchManager(batch.owner).start(batch)
             rows = Run.objects.of_batch(batch.pk).filter(state=RunState.RUNNING)
             wait_for(lambda rows=rows: rows.values("lease__process").distinct().count() == 3, 4, "all three to work")
@@ -118,7 +119,7 @@ def test_a_cancelled_batch_cuts_its_calls_and_keeps_what_is_finished(worker_env:
 
 def test_a_cancelled_single_run_is_cut_at_the_next_heartbeat(worker_env: dict[str, str]) -> None:
     version = make_agent(parameters=simulated(latency=60)).current_version
-    with Workers(1, env=worker_env):
+    with Workers(1, env=worker_env, lease_seconds=4):
         (run,) = start_runs(version.agent.owner, [(version, {"text": "long"})])
         rows = Run.objects.filter(pk=run.pk)
         wait_for(lambda: rows.get().state == RunState.RUNNING, 5, "the run to start")
@@ -129,7 +130,7 @@ def test_a_cancelled_single_run_is_cut_at_the_next_heartbeat(worker_env: dict[st
 
 def test_a_killed_worker_loses_no_row(worker_env: dict[str, str]) -> None:
     batch = make_batch(version=make_agent(parameters=simulated(latency=0.3)).current_version, rows=600)
-    with Workers(2, env=worker_env, slots=20) as workers:
+    with Workers(2, env=worker_env, slots=20, lease_seconds=4) as workers:
         BatchManager(batch.owner).start(batch)
         running = Run.objects.of_batch(batch.pk).filter(state=RunState.RUNNING)
         wait_for(lambda: running.values("lease__process").distinct().count() == 2, 20, "both processes to hold rows")

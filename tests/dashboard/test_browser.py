@@ -16,7 +16,7 @@ from credentials.sign_in import make_sign_in_token
 from tests.support.browser import chromium, watched_page, web_server
 from tests.support.factories import make_agent, make_batch, make_single_run, make_superuser
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 

@@ -15,6 +15,7 @@ from django.test import AsyncClient
 from credentials.models import User
 from tests.support.factories import make_superuser, make_user
 
+pytestmark = pytest.mark.any_database
 FLOWER_START_SECONDS = 30
 
 

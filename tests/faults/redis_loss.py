@@ -26,7 +26,7 @@ Singles = tuple[list[int], float]
 def run(rig: Rig, size: Size, *, how: str) -> Iterator[Check]:
     """Yield the checks of a batch half-way through which Redis is lost, and of single runs that start meanwhile."""
     what, lose = HOWS[how]
-    injection = Injection(f"at 50%: {what}; {SINGLES} single runs meanwhile")
+    injection = Injection(f"at 50%: {what}; {SINGLES} single runs started meanwhile")
     with set_scene(rig, size) as scene:
         scene.start()
         scene.wait_for_share(0.5)
@@ -91,7 +91,7 @@ def _start_singles(scene: Scene) -> Singles:
 
 
 HOWS: Mapping[str, tuple[str, Callable[[Rig, Scene], Singles]]] = {
-    "restart": (f"Valkey killed (-9), back after {DOWN_SECONDS:g} s", _restart),
-    "empty": (f"Valkey killed (-9), back after {DOWN_SECONDS:g} s without its data", _lose_data),
+    "restart": (f"Valkey killed (-9), back after {DOWN_SECONDS:g} s or more", _restart),
+    "empty": (f"Valkey killed (-9), back after {DOWN_SECONDS:g} s or more without its data", _lose_data),
     "flush": ("FLUSHALL", _flush),
 }

@@ -51,6 +51,7 @@ def test_another_process_sees_the_tests_database_and_secrets(worker_env: dict[st
     assert seen == f"seen {settings.ARBORETUM_ENCRYPTION_KEYS[0]}"
 
 
+@pytest.mark.any_database
 @pytest.mark.worker
 def test_workers_start_die_freeze_and_start_again(worker_env: dict[str, str]) -> None:
     with Workers(2, env=worker_env, slots=7) as workers:
@@ -70,6 +71,7 @@ def test_workers_start_die_freeze_and_start_again(worker_env: dict[str, str]) ->
         assert "ready" in workers.log(0)
 
 
+@pytest.mark.any_database
 @pytest.mark.worker
 def test_a_failing_block_shows_what_the_workers_wrote(worker_env: dict[str, str], capsys) -> None:
     with pytest.raises(ZeroDivisionError), Workers(1, env=worker_env):
@@ -77,12 +79,14 @@ def test_a_failing_block_shows_what_the_workers_wrote(worker_env: dict[str, str]
     assert "--- w0 ---" in capsys.readouterr().out
 
 
+@pytest.mark.any_database
 @pytest.mark.worker
 def test_a_worker_that_cannot_start_is_reported_with_its_words(worker_env: dict[str, str]) -> None:
     with pytest.raises(AssertionError, match="No such option"), Workers(1, env=worker_env, arguments=("--no-such",)):
         pass
 
 
+@pytest.mark.any_database
 @pytest.mark.worker
 def test_a_worker_alone_starts_from_nothing(worker_env: dict[str, str], short_folder: Path) -> None:
     server = ValkeyServer(short_folder / "valkey", valkey_socket(short_folder))

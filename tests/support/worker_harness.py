@@ -97,10 +97,15 @@ class Workers:
         env: Mapping[str, str] | None = None,
         slots: int | None = None,
         grace_seconds: float = 5.0,
+        lease_seconds: float = 20.0,
         arguments: tuple[str, ...] = (),
     ) -> None:
         """Take the environment (the fixture `worker_env`), runs in flight a process, and further arguments."""
-        values = {**(env if env is not None else os.environ), "ARBORETUM_GRACE_SECONDS": str(grace_seconds)}
+        values = {
+            **(env if env is not None else os.environ),
+            "ARBORETUM_GRACE_SECONDS": str(grace_seconds),
+            "ARBORETUM_LEASE_SECONDS": str(lease_seconds),
+        }
         if slots is not None:
             values["ARBORETUM_WORKER_SLOTS"] = str(slots)
         self.processes = [WorkerProcess(f"w{number}", values, arguments) for number in range(count)]
