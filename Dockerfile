@@ -28,4 +28,4 @@ RUN ARBORETUM_ENV=production ARBORETUM_DATA_DIR=/tmp/build python manage.py coll
 USER arboretum
 VOLUME /data
 EXPOSE 8000
-CMD ["sh", "-c", "exec uvicorn arboretum.asgi:application --host 0.0.0.0 --port ${PORT:-8000} --no-access-log --lifespan off"]
+CMD ["sh", "-c", "exec uvicorn arboretum.asgi:application --host 0.0.0.0 --port ${PORT:-8000} --no-access-log --lifespan off --forwarded-allow-ips=${TRUSTED_PROXIES:-127.0.0.1,::1}"]

@@ -34,8 +34,11 @@ class CredentialCheck:
 def provider_config(credential: Credential) -> ProviderConfig:
     """Return what a client is built from, the key in the clear: for a call to the provider and nothing else.
 
-    Raises DecryptionFailed where no configured encryption key opens the stored key.
+    Raises WorkError `invalid_key` where the credential is disabled, and DecryptionFailed where no configured encryption
+    key opens the stored key.
     """
+    if not credential.is_active:
+        raise WorkError(ErrorCode.INVALID_KEY, f"The credential '{credential.name}' is disabled.")
     return ProviderConfig(credential.reveal_key(), credential.base_url, credential.organisation)
 
 

@@ -9,6 +9,48 @@ from agents.spec import AgentSpec
 from workers.errors import InvalidInput
 
 MAX_MESSAGES = 10_000
+# All else that OpenAI's body of a chat completion may hold. Programs that were written for OpenAI send it; here the
+# agent's version decides. https://platform.openai.com/docs/api-reference/chat/create
+IGNORED_KEYS = frozenset(
+    {
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "metadata",
+        "modalities",
+        "model",
+        "moderation",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 
@@ -16,8 +58,9 @@ def build_messages(spec: AgentSpec, input_kind: str, input: Any) -> tuple[Messag
     """Return the first messages of a run.
 
     `input_kind` "columns": `input` holds the columns of a row; the instructions are the system message, the rendered
-    prompt the user message. `input_kind` "chat": `input` is a chat body whose `messages` follow the instructions; what
-    else the body holds is not read here. Raises InvalidInput naming the column or message that is missing or wrong.
+    prompt the user message. `input_kind` "chat": `input` is a chat body whose `messages` follow the instructions;
+    IGNORED_KEYS may be there and are not read, any other key is refused: where and how a run is made (base_url, ...) is
+    the agent's to say. Raises InvalidInput naming the column, key or message that is missing or wrong.
     """
     if not isinstance(input, Mapping):
         raise InvalidInput("the input must be a JSON object")
@@ -25,8 +68,18 @@ def build_messages(spec: AgentSpec, input_kind: str, input: Any) -> tuple[Messag
     if input_kind == "columns":
         return (*instructions, Message("user", template(spec.prompt).render(input)))
     if input_kind == "chat":
+        _check_keys(input)
         return (*instructions, *_chat(input.get("messages")))
     raise InvalidInput(f"input_kind must be 'columns' or 'chat', not {input_kind!r}")
+
+
+def _check_keys(body: Mapping[str, Any]) -> None:
+    refused = sorted(key[:100] for key in body if key != "messages" and key not in IGNORED_KEYS)
+    if refused:
+        raise InvalidInput(
+            f"{refused[0]!r} is not allowed in a chat body, since the agent says where and how it runs; allowed are "
+            f"messages, and without effect: {', '.join(sorted(IGNORED_KEYS))}"
+        )
 
 
 def _chat(values: Any) -> tuple[Message, ...]:

@@ -41,19 +41,16 @@ class Pattern:
         """Compile `text`. Raises InvalidInput that says why it cannot be used."""
         if len(text) > MAX_PATTERN:
             raise InvalidInput(f"a pattern has at most {MAX_PATTERN} characters, not {len(text)}")
-        try:
-            parsed = sre_parser.parse(text)
-        except (re.error, RecursionError, OverflowError) as error:
-            raise InvalidInput(f"the pattern '{text}' is not a regular expression: {error}") from None
-        if parsed.state.flags != re.UNICODE.value:
-            raise InvalidInput(f"the pattern '{text}' sets flags, which are not supported")
         self.text = text
         # A state is a test of one character or None, and where to go on; without a test it is passed freely.
         self._tests: list[Test | None] = []
         self._nexts: list[list[int]] = []
         self._positions: list[Any] = []
         self._accept = self._state()
-        self._start = self._sequence(parsed, self._accept)
+        try:
+            self._start = self._sequence(_parsed(text), self._accept)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise InvalidInput(f"the pattern '{text}' is not a regular expression that can be used: {error}") from None
 
     def search(self, text: str) -> bool:
         """Return whether the expression matches anywhere in `text`. `$` is the very end, as in JavaScript.
@@ -142,6 +139,13 @@ class Pattern:
 def compiled(text: str) -> Pattern:
     """Return the compiled pattern of `text`, from a cache. Raises InvalidInput."""
     return Pattern(text)
+
+
+def _parsed(text: str) -> Any:
+    parsed = sre_parser.parse(text)
+    if parsed.state.flags != re.UNICODE.value:
+        raise InvalidInput(f"the pattern '{text}' sets flags, which are not supported")
+    return parsed
 
 
 def _test_of(operation: Any, argument: Any) -> Test | None:

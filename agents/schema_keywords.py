@@ -18,6 +18,8 @@ from workers.errors import InvalidInput
 MAX_REFERENCES = 20_000
 # Their work cannot be bounded that simply, and no provider takes them.
 UNSUPPORTED = ("patternProperties", "unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef")
+# Their values are data, not schemas.
+DATA_KEYWORDS = ("const", "enum", "default", "examples")
 
 _budget = threading.local()
 

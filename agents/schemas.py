@@ -16,14 +16,12 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from agents.patterns import compiled
-from agents.schema_keywords import UNSUPPORTED, TooMuchWork, fresh_budget, validator_class
+from agents.schema_keywords import DATA_KEYWORDS, UNSUPPORTED, TooMuchWork, fresh_budget, validator_class
 from agents.values import MAX_DEPTH, fault_of
 from workers.errors import ErrorCode, InvalidInput, WorkError
 
 MAX_SCHEMA_BYTES = 256 * 1024
 _SHOWN_CHARACTERS = 300
-# Their values are data, not schemas.
-_DATA_KEYWORDS = ("const", "enum", "default", "examples")
 
 
 class OutputSchema:
@@ -108,7 +106,7 @@ def _check_keywords(node: Any, root: Mapping[str, Any]) -> None:
     if isinstance(node, dict):
         for name, value in node.items():
             _check_keyword(name, value, root)
-        children = [value for name, value in node.items() if name not in _DATA_KEYWORDS]
+        children = [value for name, value in node.items() if name not in DATA_KEYWORDS]
     for child in children:
         _check_keywords(child, root)
 

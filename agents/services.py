@@ -23,10 +23,14 @@ __all__ = [
     "create_agent",
     "new_version",
     "provider_config",
+    "require_runnable",
     "spec_of",
     "update_agent",
 ]
 
+# Where an agent is tried out nothing is stored; runs and batches are.
+_TRIED_OUT_STATES = (AgentState.DRAFT, AgentState.ACTIVE)
+_RUN_STATES = (AgentState.ACTIVE,)
 MAX_NOTE = 500
 MAX_DESCRIPTION = 10_000
 
@@ -91,6 +95,19 @@ def update_agent(
         _check_agent(locked)
         locked.save(update_fields=[*changes, "updated_at"])
     return locked
+
+
+def require_runnable(version: AgentVersion, *, trial: bool = False) -> None:
+    """Raise InvalidInput, naming the agent and its state, where `version` may not be run.
+
+    An active agent runs. A draft may be tried out (`trial`: here and now, nothing is stored). Paused and archived
+    agents take nothing new. The version's agent is read, so select it with it.
+    """
+    agent = version.agent
+    if agent.state not in (_TRIED_OUT_STATES if trial else _RUN_STATES):
+        hint = f"make it active first: manage.py agents update {agent.slug} --state {AgentState.ACTIVE}"
+        state = "a draft" if agent.state == AgentState.DRAFT else agent.state
+        raise InvalidInput(f"agent '{agent.slug}' is {state}; {hint}")
 
 
 def spec_of(version: AgentVersion, price: Price | None = None) -> AgentSpec:

@@ -1,6 +1,7 @@
 """The Celery application. `celery -A arboretum worker` starts a worker that serves every queue."""
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
@@ -17,7 +18,15 @@ app.autodiscover_tasks()
 
 @celeryd_init.connect
 def refuse_broken_configuration(**kwargs: Any) -> None:
-    """Let no worker start on a configuration that the system checks refuse."""
+    """Let no worker start on a configuration that the system checks refuse, or on a database without our tables."""
+    from workers.database import refuse_unmigrated
+    from workers.errors import ServerUnavailable
+
     from .checks import stop_if_misconfigured
 
     stop_if_misconfigured()
+    try:
+        refuse_unmigrated()
+    except ServerUnavailable as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None

@@ -18,15 +18,15 @@ from credentials.models import User
 from workers.errors import InvalidInput
 
 from .creating import insert_rows
-from .execution.storing import add_to_batches
+from .execution.cancelling import cancel_rows
 from .inputs import InputReport, check_input, open_input
 from .models import Batch, Run
+from .models.batch import InputKind
 from .publishing import lease_messages_wanted, publish_finalize, publish_leases
 from .states import BatchState, Priority, RunState
 
 log = structlog.get_logger(__name__)
 
-CANCELLED_ROWS = 5_000
 RETRYABLE_STATES = (
     BatchState.RUNNING,
     BatchState.PAUSED,
@@ -140,10 +140,10 @@ class BatchManager:
 
     def cancel(self, batch: Batch) -> Batch:
         """End a batch: what has not run is cancelled, calls in flight are cut, what is finished stays."""
-        live = [BatchState.READY, BatchState.RUNNING, BatchState.PAUSED]
-        self._move(batch, live, BatchState.CANCELLING, cancelling_at=Now(), state_reason="")
-        while cancel_some_rows(batch):
-            pass
+        # Again, too, where an earlier call was cut short; maintenance would go on with it as well.
+        live = [BatchState.READY, BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING]
+        self._move(batch, live, BatchState.CANCELLING, cancelling_at=Coalesce("cancelling_at", Now()), state_reason="")
+        cancel_rows(batch.pk)
         publish_finalize(batch.pk)
         batch.refresh_from_db()
         return batch
@@ -162,6 +162,8 @@ class BatchManager:
         """
         if version is not None:
             self._check_version(version)
+            if batch.input_kind == InputKind.COLUMNS:
+                template(version.prompt).check(batch.columns)
         stays_paused = Case(When(state=BatchState.PAUSED, then=F("state")), default=Value(BatchState.RUNNING))
         with transaction.atomic():
             number = self._requeue(batch, codes, indexes, version)
@@ -213,23 +215,6 @@ class BatchManager:
         batch.refresh_from_db()
         log.info("batch_state", batch_id=batch.pk, state=batch.state)
         return batch
-
-
-def cancel_some_rows(batch: Batch) -> int:
-    """Cancel up to CANCELLED_ROWS rows that have not ended, in one short transaction; return how many.
-
-    A running row loses its token: its process finds that out at the next heartbeat and cuts the call.
-    """
-    open_states = (RunState.PENDING, RunState.RUNNING, RunState.WAITING)
-    with transaction.atomic():
-        rows = Run.objects.of_batch(batch.pk).filter(state__in=open_states).order_by("id")
-        ids = list(rows.select_for_update().values_list("id", flat=True)[:CANCELLED_ROWS])
-        number = Run.objects.filter(id__in=ids).update(
-            state=RunState.CANCELLED, lease=None, token=None, not_before=None, finished_at=Now()
-        )
-        if number:
-            add_to_batches({batch.pk: {"cancelled": number}})
-    return number
 
 
 def discard(batch: Batch) -> None:

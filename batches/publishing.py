@@ -1,20 +1,21 @@
 """Publishing: the one place that puts hints for workers on the queues, always after the commit.
 
 A message only says "look at this row". One that is lost is published again by maintenance; one too many finds nothing.
-A broker that does not answer is therefore logged and left to maintenance, and never fails what was committed.
+So messages leave through an outbox: a broker that does not answer is logged and left to maintenance, makes nobody wait
+and fails nothing that was committed.
 """
 
 from collections.abc import Iterable
 
-import structlog
 from celery import current_app
 from django.db import transaction
 from redis.exceptions import RedisError
 
+from workers.outbox import Outbox
 from workers.presence import live_workers
 from workers.redis import connection as redis_connection
 
-log = structlog.get_logger(__name__)
+outbox = Outbox()
 
 EXECUTE_RUN = "batches.execute_run"
 EXECUTE_LEASE = "batches.execute_lease"
@@ -61,18 +62,24 @@ def publish_finalize(batch_id: int) -> None:
 
 def publish_housekeeping() -> None:
     """Have the housekeeping tasks run; their results are kept."""
+    outbox.put(_send_housekeeping)
+
+
+def _send_housekeeping() -> None:
     for name in HOUSEKEEPING:
         current_app.send_task(name, ignore_result=False)
 
 
+def publish_lease_now(batch_id: int) -> None:
+    """Offer a batch to the workers once, from where no transaction is open; never waits."""
+    outbox.put(lambda: _send([(EXECUTE_LEASE, batch_id)]))
+
+
 def _after_commit(messages: list[tuple[str, int]]) -> None:
-    transaction.on_commit(lambda: _send(messages))
+    transaction.on_commit(lambda: outbox.put(lambda: _send(messages)))
 
 
 def _send(messages: list[tuple[str, int]]) -> None:
-    try:
-        with current_app.producer_or_acquire() as producer:
-            for name, row_id in messages:
-                current_app.send_task(name, args=(row_id,), producer=producer, retry=False, ignore_result=True)
-    except Exception as error:
-        log.warning("publish_failed", tasks=len(messages), error=type(error).__name__)
+    with current_app.producer_or_acquire() as producer:
+        for name, row_id in messages:
+            current_app.send_task(name, args=(row_id,), producer=producer, retry=False, ignore_result=True)

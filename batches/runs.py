@@ -11,6 +11,7 @@ from agents.prompts import template
 from credentials.models import User
 from workers.errors import InvalidInput
 
+from .execution.cancelling import CANCELLED
 from .ids import single_run_id
 from .inputs import canonical_json
 from .models import Run
@@ -63,7 +64,7 @@ def cancel_run(user: User, run_id: int) -> Run:
     if run is None:
         raise InvalidInput(f"There is no single run {run_id}.")
     open_rows = Run.objects.filter(pk=run_id, state__in=[RunState.QUEUED, RunState.RUNNING, RunState.WAITING])
-    if not open_rows.update(state=RunState.CANCELLED, lease=None, token=None, finished_at=Now()):
+    if not open_rows.update(**CANCELLED, finished_at=Now()):
         run.refresh_from_db()
         raise InvalidInput(f"Run {run_id} has ended already ({run.state}).")
     run.refresh_from_db()

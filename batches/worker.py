@@ -6,11 +6,13 @@ import threading
 from typing import Any
 
 import structlog
+from celery import Celery, current_app
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.db import connections
 from redis.exceptions import RedisError
 
 from workers import presence
+from workers.database import first_line
 
 from .execution.host import WorkerHost, host, stop_host
 from .execution.maintenance import SWEEP_SECONDS, resign, sweep
@@ -21,10 +23,12 @@ log = structlog.get_logger(__name__)
 class Caretaker(threading.Thread):
     """Announces the process and runs maintenance every few seconds, on a database connection of its own."""
 
-    def __init__(self, worker: WorkerHost) -> None:
-        """Care for `worker` until `finish` is called."""
+    def __init__(self, worker: WorkerHost, app: Celery) -> None:
+        """Care for `worker`, which serves the queues that `app` consumes, until `finish` is called."""
         super().__init__(name="arboretum-caretaker", daemon=True)
         self._worker = worker
+        self._app = app
+        self._last_failure = ""
         self._finished = threading.Event()
         self._identity = {"host": socket.gethostname(), "pid": os.getpid()}
 
@@ -32,18 +36,31 @@ class Caretaker(threading.Thread):
         """Announce and sweep until finished; what fails is logged and tried again at the next round."""
         while not self._finished.is_set():
             self._announce()
-            try:
-                sweep(self._worker.process)
-            except Exception as error:
-                log.warning("sweep_failed", error=type(error).__name__)
-                connections.close_all()
+            self._sweep()
             self._finished.wait(SWEEP_SECONDS)
         self._leave()
 
-    def _announce(self) -> None:
-        slots, running = self._worker.slots, self._worker.running
+    def _sweep(self) -> None:
         try:
-            presence.announce(self._worker.process, {**self._identity, "slots": slots.size, "busy": running})
+            sweep(self._worker.process)
+            self._last_failure = ""
+        except Exception as error:
+            self._tell_failure(error)
+            connections.close_all()
+
+    def _tell_failure(self, error: Exception) -> None:
+        name = type(error).__name__
+        # The first of a row says why; a database that is away would say it every two seconds.
+        reason = {} if name == self._last_failure else {"reason": first_line(error)}
+        self._last_failure = name
+        log.warning("sweep_failed", error=name, **reason)
+
+    def _announce(self) -> None:
+        # Read anew each time: `celery control cancel_consumer` and `add_consumer` change them.
+        queues = ",".join(sorted(self._app.amqp.queues.consume_from))
+        facts = {"slots": self._worker.slots.size, "busy": self._worker.running, "queues": queues}
+        try:
+            presence.announce(self._worker.process, {**self._identity, **facts})
         except RedisError as error:
             log.warning("announce_failed", error=type(error).__name__)
 
@@ -66,11 +83,12 @@ _caretaker: Caretaker | None = None
 
 @worker_ready.connect
 @worker_process_init.connect
-def start(**kwargs: Any) -> None:
+def start(sender: Any = None, **kwargs: Any) -> None:
     """Start the host and its caretaker, in the process that runs tasks."""
     global _caretaker
     if _caretaker is None or not _caretaker.is_alive():
-        _caretaker = Caretaker(host())
+        # A child of the prefork pool is told no sender; it knows the queues from its parent.
+        _caretaker = Caretaker(host(), sender.app if sender else current_app)
         _caretaker.start()
 
 

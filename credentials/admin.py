@@ -14,7 +14,7 @@ from workers.admin_base import FactsAdmin, StaffAdmin
 
 from .admin_forms import CredentialForm
 from .models import ApiToken, Credential, ProviderModel, User
-from .services import add_credential, disable_credential, enable_credential, revoke_token, update_credential
+from .services import disable_credential, enable_credential, revoke_token
 
 admin.site.unregister(Group)
 
@@ -80,27 +80,23 @@ class CredentialAdmin(StaffAdmin):
         """Return the fields; a new credential belongs to who adds it, and is active."""
         return self.fields if obj else self.fields_of_new
 
-    def save_model(self, request: HttpRequest, obj: Credential, form: CredentialForm, change: bool) -> None:
-        """Store the credential by the same services as the command does; another address clears the key."""
+    def get_form(
+        self, request: HttpRequest, obj: Credential | None = None, change: bool = False, **kwargs: Any
+    ) -> type[CredentialForm]:
+        """Return the form, which stores what it has checked for who asks."""
+        form: type[CredentialForm] = super().get_form(request, obj, change, **kwargs)
         assert isinstance(request.user, User)
-        values = {name: form.cleaned_data[name] for name in form.service_fields}
-        saved = (
-            self._update(request, request.user, obj, form, values) if change else add_credential(request.user, **values)
-        )
-        obj.pk = saved.pk
-        obj.refresh_from_db()
+        form.user = request.user
+        return form
 
-    def _update(
-        self, request: HttpRequest, user: User, obj: Credential, form: CredentialForm, values: dict[str, Any]
-    ) -> Credential:
-        stored = Credential.objects.get(pk=obj.pk)
-        had_key = bool(stored.encrypted_key)
-        update_credential(user, stored, **{name: values[name] for name in form.changed_data if name in values})
-        if "is_active" in form.changed_data:
-            (enable_credential if form.cleaned_data["is_active"] else disable_credential)(stored)
-        if had_key and not stored.encrypted_key:
+    def save_model(self, request: HttpRequest, obj: Credential, form: CredentialForm, change: bool) -> None:
+        """Take over what the form has stored; switch the credential on or off."""
+        if change and "is_active" in form.changed_data:
+            (enable_credential if form.cleaned_data["is_active"] else disable_credential)(form.stored)
+        if form.key_was_cleared:
             self.message_user(request, "The address changed, so the key was cleared: type it again.", messages.WARNING)
-        return stored
+        obj.pk = form.stored.pk
+        obj.refresh_from_db()
 
 
 @admin.register(ProviderModel)

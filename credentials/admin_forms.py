@@ -8,13 +8,23 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from workers.errors import InvalidInput
 
-from .models import Credential
+from .models import Credential, User
 from .providers import check_provider, needs_key
+from .services import add_credential, update_credential
 from .validation import check_base_url, check_key
 
 
 class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A credential. The key can be typed, and is never shown."""
+    """A credential. The key can be typed, and is never shown.
+
+    A valid form has stored it, by the same services as the command does: whatever they refuse stands on the form, also
+    what only the writing finds out, such as a name that somebody else took meanwhile.
+    """
+
+    user: User
+    """Who acts: set on a subclass for each request."""
+    stored: Credential
+    key_was_cleared = False
 
     service_fields = ("name", "provider", "key", "base_url", "organisation", "environment")
 
@@ -61,6 +71,27 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]
         if provider and not (values.get("key") or values.get("base_url") or keeps) and needs_key(provider):
             self.add_error("key", f"The provider '{provider}' needs a key.")
         return values
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        try:
+            self.stored = self._store()
+        except InvalidInput as error:
+            field, _, _ = str(error).partition(":")
+            self.add_error(field if field in self.fields else None, str(error))
+
+    def _store(self) -> Credential:
+        values: dict[str, Any] = {name: self.cleaned_data[name] for name in self.service_fields}
+        if self.instance._state.adding:
+            return add_credential(self.user, **values)
+        # Read again: the form's own object holds what was typed already.
+        stored = Credential.objects.get(pk=self.instance.pk)
+        had_key = bool(stored.encrypted_key)
+        update_credential(self.user, stored, **{name: values[name] for name in self.changed_data if name in values})
+        self.key_was_cleared = had_key and not stored.encrypted_key
+        return stored
 
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]

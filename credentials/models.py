@@ -1,9 +1,10 @@
 """Users, API tokens, provider credentials, and the limits and prices of models."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from . import encryption
@@ -11,6 +12,21 @@ from .querysets import OwnedQuerySet
 
 # The slash splits `credential/model`, so a credential's name cannot hold one.
 name_validator = RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", "Letters, digits, '.', '_' and '-' only.")
+# What PostgreSQL's integer and bigint hold; SQLite would take more
+# (https://www.postgresql.org/docs/current/datatype-numeric.html).
+LARGEST_INTEGER = 2**31 - 1
+LARGEST_BIG_INTEGER = 2**63 - 1
+
+
+def _whole(most: int) -> list[MinValueValidator | MaxValueValidator]:
+    """Return the validators of a limit from 1 to `most`."""
+    allowed = f"must be a whole number from 1 to {most}"
+    return [MinValueValidator(1, allowed), MaxValueValidator(most, allowed)]
+
+
+def _price() -> list[MinValueValidator]:
+    """Return the validators of a price; how large it may be, the field's digits say."""
+    return [MinValueValidator(Decimal(0), "must be at least 0")]
 
 
 class Environment(models.TextChoices):
@@ -122,17 +138,27 @@ class ProviderModel(models.Model):
 
     credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="models")
     name = models.CharField(max_length=200)
-    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
-    tokens_per_minute = models.PositiveBigIntegerField(null=True, blank=True)
-    max_concurrency = models.PositiveIntegerField(null=True, blank=True)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True, validators=_whole(LARGEST_INTEGER))
+    tokens_per_minute = models.PositiveBigIntegerField(null=True, blank=True, validators=_whole(LARGEST_BIG_INTEGER))
+    max_concurrency = models.PositiveIntegerField(null=True, blank=True, validators=_whole(LARGEST_INTEGER))
     input_price = models.DecimalField(
-        max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars per 1,000,000 input tokens."
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=_price(),
+        help_text="US dollars per 1,000,000 input tokens.",
     )
     output_price = models.DecimalField(
-        max_digits=12, decimal_places=6, null=True, blank=True, help_text="US dollars per 1,000,000 output tokens."
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=_price(),
+        help_text="US dollars per 1,000,000 output tokens.",
     )
-    context_window = models.PositiveIntegerField(null=True, blank=True)
-    max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    context_window = models.PositiveIntegerField(null=True, blank=True, validators=_whole(LARGEST_INTEGER))
+    max_output_tokens = models.PositiveIntegerField(null=True, blank=True, validators=_whole(LARGEST_INTEGER))
     blocked_until = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -192,6 +192,6 @@ def _check_limits(limits: Mapping[str, Any]) -> None:
     for field, value in limits.items():
         if field not in ModelLimits.__annotations__:
             raise InvalidInput(f"{field}: no such limit; allowed: {', '.join(ModelLimits.__annotations__)}")
-        lowest = 0 if field.endswith("_price") else 1
-        if value is not None and not (Decimal(value).is_finite() and value >= lowest):
-            raise InvalidInput(f"{field}: must be at least {lowest}")
+        # The model's validators, which the admin shares, do the rest; they cannot compare NaN.
+        if value is not None and not Decimal(value).is_finite():
+            raise InvalidInput(f"{field}: must be at least 0")

@@ -66,8 +66,9 @@ async def proxy(request: HttpRequest, path: str) -> HttpResponseBase:
 
 
 def _is_same_origin(request: HttpRequest) -> bool:
-    origin = request.headers.get("Origin")
-    return origin is not None and origin == f"{request.scheme}://{request.get_host()}"
+    # With HTTPS=1 the browser speaks TLS, also where the request came here over plain HTTP from a proxy.
+    schemes = {request.scheme, "https"} if settings.HTTPS else {request.scheme}
+    return request.headers.get("Origin") in {f"{scheme}://{request.get_host()}" for scheme in schemes}
 
 
 async def _pass_on(request: HttpRequest) -> HttpResponseBase:

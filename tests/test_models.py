@@ -4,7 +4,11 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.utils import timezone
 
+from batches.models import Attempt, AttemptOutcome, RunEvent, RunEventKind
+from credentials.models import ProviderModel
+from credentials.services import create_token
 from tests.support.factories import make_agent, make_batch, make_single_run, make_superuser, make_user
 
 APPS = ("credentials", "agents", "batches")
@@ -27,11 +31,17 @@ def test_every_model_can_be_filtered_by_who_asks(model: type[models.Model]) -> N
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", OWNED, ids=lambda model: model._meta.label)
+@pytest.mark.security
 def test_strangers_and_anonymous_see_nothing(model: type[models.Model]) -> None:
     agent = make_agent()
     make_batch(version=agent.current_version, rows=2)
-    make_single_run(agent.current_version)
+    run = make_single_run(agent.current_version)
+    Attempt.objects.create(run=run, number=1, outcome=AttemptOutcome.SUCCEEDED, finished_at=timezone.now())
+    RunEvent.objects.create(run=run, kind=RunEventKind.STEP, created_at=timezone.now())
+    ProviderModel.objects.create(credential=agent.current_version.credential, name=ProviderModel.DEFAULT)
+    create_token(agent.owner, "ci", ["read"])
     rows = model._default_manager.all()
+    assert rows.exists()
     assert not rows.visible_to(make_user()).exists()
     assert not rows.visible_to(AnonymousUser()).exists()
     assert rows.visible_to(make_superuser()).count() == rows.count()

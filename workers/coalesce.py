@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError
+
 from .engine import Engine
 
 T = TypeVar("T")
@@ -18,13 +20,25 @@ class Coalescer(Generic[T, R]):
     """
 
     def __init__(
-        self, engine: Engine, flush: Callable[[Sequence[T]], Sequence[R]], *, interval: float, max_items: int = 500
+        self,
+        engine: Engine,
+        flush: Callable[[Sequence[T]], Sequence[R]],
+        *,
+        interval: float,
+        max_items: int = 500,
+        size_of: Callable[[T], int] = lambda item: 0,
+        max_size: int = 16 * 1024 * 1024,
     ) -> None:
-        """`flush` runs in the database thread, in one transaction, and returns one result per item, in order."""
+        """`flush` runs in the database thread, in one transaction, and returns one result per item, in order.
+
+        A group holds at most `max_items`, and items of `max_size` together (or one larger one) by `size_of`.
+        """
         self._engine = engine
         self._flush = flush
         self._interval = interval
         self._max_items = max_items
+        self._size_of = size_of
+        self._max_size = max_size
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._full = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
@@ -50,19 +64,42 @@ class Coalescer(Generic[T, R]):
                 self._full.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._full.wait(), self._interval)
-            group, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
+            number = self._group_length()
+            group, self._waiting = self._waiting[:number], self._waiting[number:]
             await self._flush_group(group)
 
+    def _group_length(self) -> int:
+        size = 0
+        for number, (item, _) in enumerate(self._waiting[: self._max_items]):
+            size += self._size_of(item)
+            if size > self._max_size and number:
+                return number
+        return min(len(self._waiting), self._max_items)
+
     async def _flush_group(self, group: list[tuple[T, "asyncio.Future[R]"]]) -> None:
+        """Flush a group; where it fails, its halves, so that one bad item fails alone."""
         try:
             results = await self._engine.run_db(self._flush, [item for item, _ in group])
-        except BaseException as error:
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        except (OperationalError, InterfaceError) as error:
+            _fail(group, error)
             return
+        except Exception as error:
+            if len(group) == 1:
+                _fail(group, error)
+                return
+            middle = len(group) // 2
+            await self._flush_group(group[:middle])
+            await self._flush_group(group[middle:])
+            return
+        except BaseException as error:
+            _fail(group, error)
+            raise
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():
                 future.set_result(result)
+
+
+def _fail(group: Sequence[tuple[object, "asyncio.Future[R]"]], error: BaseException) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

@@ -5,6 +5,7 @@ hundreds, and no thread each.
 """
 
 import asyncio
+import math
 import os
 import threading
 import time
@@ -19,8 +20,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-# How long a lost database is waited for, in seconds. Leases have run out by then; the fence sorts out late results.
-DATABASE_PATIENCE = 120.0
 LONGEST_RECONNECT_DELAY = 5.0
 
 
@@ -32,7 +31,9 @@ class Engine:
         self.pid = os.getpid()
         self.loop = asyncio.new_event_loop()
         self._stopping = threading.Event()
+        self._give_up_at = math.inf
         self._database = ThreadPoolExecutor(1, thread_name_prefix="arboretum-database")
+        self._aside = ThreadPoolExecutor(2, thread_name_prefix="arboretum-aside")
         self._thread = threading.Thread(target=self._run_loop, name="arboretum-loop", daemon=True)
         self._thread.start()
 
@@ -48,18 +49,26 @@ class Engine:
         """Return `function(...)`, run in the database thread; awaited from the loop.
 
         `function` is one transaction and safe to run again: when the connection is lost it is, until the database is
-        back or DATABASE_PATIENCE has passed, after which the database's error is raised.
+        back, for what is to be stored is worth any wait. Raises the database's error once `give_up` says so.
         """
         return await self.loop.run_in_executor(self._database, lambda: self._patiently(function, *args, **kwargs))
 
+    async def run_aside(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return `function(...)`, run in a thread that may hang, such as on Redis; it must not use the database."""
+        return await self.loop.run_in_executor(self._aside, lambda: function(*args, **kwargs))
+
+    def give_up(self, seconds: float) -> None:
+        """Stop waiting for a lost database `seconds` from now, since the process is asked to end."""
+        self._give_up_at = min(self._give_up_at, time.monotonic() + seconds)
+
     def _patiently(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        deadline, delay = time.monotonic() + DATABASE_PATIENCE, 0.1
+        delay = 0.1
         while True:
             try:
                 return function(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
                 connections.close_all()
-                if time.monotonic() > deadline or self._stopping.is_set():
+                if time.monotonic() > self._give_up_at or self._stopping.is_set():
                     raise
                 log.warning("database_lost", error=type(error).__name__, retry_in=delay)
                 self._stopping.wait(delay)
@@ -74,6 +83,7 @@ class Engine:
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join(timeout=10)
         self._database.shutdown(wait=True)
+        self._aside.shutdown(wait=False, cancel_futures=True)
         self.loop.close()
 
 

@@ -30,7 +30,10 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 
 @dataclass(frozen=True, slots=True)
 class WorkerPresence:
-    """A live worker process: `slots` runs may be in flight in it at once, `busy` of them are."""
+    """A live worker process: `slots` runs may be in flight in it at once, `busy` of them are.
+
+    `queues` are those that it takes tasks from; None where it has not said so.
+    """
 
     name: str
     host: str
@@ -38,13 +41,18 @@ class WorkerPresence:
     started_at: datetime
     slots: int
     busy: int
+    queues: frozenset[str] | None = None
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes tasks from `queue`; who has not said which is taken to serve all."""
+        return self.queues is None or queue in self.queues
 
 
 def announce(name: str, info: Mapping[str, Any]) -> None:
     """Say that worker `name` lives, for the next 15 seconds.
 
-    `info` holds `slots` and `busy`. Left out, `host` and `pid` are this process' own, and `started_at` (Unix seconds)
-    is the time of the first word. Raises redis.RedisError.
+    `info` holds `slots`, `busy` and `queues` (names, separated by commas). Left out, `host` and `pid` are this process'
+    own, and `started_at` (Unix seconds) is the time of the first word. Raises redis.RedisError.
     """
     facts = {"host": socket.gethostname(), "pid": os.getpid(), **info}
     values = [part for key, value in facts.items() for part in (key, str(value))]
@@ -59,21 +67,26 @@ def withdraw(name: str) -> None:
         pipe.execute()
 
 
-def live_workers() -> list[WorkerPresence]:
-    """Return the workers that were heard of in the last 15 seconds, by name. Raises redis.RedisError."""
+def live_workers(queue: str | None = None) -> list[WorkerPresence]:
+    """Return the workers that were heard of in the last 15 seconds, by name; with `queue` those that serve it.
+
+    Raises redis.RedisError.
+    """
     client = connection()
     names = sorted(name.decode() for name in client.eval(_LIVE, 1, _NAMES, TTL_SECONDS))
     with client.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hgetall(_ONE + name)
         found = pipe.execute()
-    return [_presence(name, values) for name, values in zip(names, found, strict=True) if values]
+    workers = [_presence(name, values) for name, values in zip(names, found, strict=True) if values]
+    return [worker for worker in workers if queue is None or worker.serves(queue)]
 
 
 def _presence(name: str, values: Mapping[bytes, bytes]) -> WorkerPresence:
     def number(key: bytes) -> int:
         return int(float(values.get(key, b"0")))
 
+    queues = values.get(b"queues")
     return WorkerPresence(
         name=name,
         host=values.get(b"host", b"").decode(),
@@ -81,4 +94,5 @@ def _presence(name: str, values: Mapping[bytes, bytes]) -> WorkerPresence:
         started_at=datetime.fromtimestamp(number(b"started_at"), UTC),
         slots=number(b"slots"),
         busy=number(b"busy"),
+        queues=None if queues is None else frozenset(queues.decode().split(",")),
     )

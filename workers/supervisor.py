@@ -46,6 +46,9 @@ class PartKeeper:
         self.was_ready = False
         self._say = say
         self._stopping = asyncio.Event()
+        # Held while the process is being started, when there is nothing yet that could be stopped.
+        self._starting = asyncio.Lock()
+        self._killed = False
         self._process: asyncio.subprocess.Process | None = None
         self._failures = 0
 
@@ -80,7 +83,8 @@ class PartKeeper:
     async def stop(self) -> None:
         """Ask the part to end; kill it, with all it started, when its grace time is over."""
         self._stopping.set()
-        process = self._process
+        async with self._starting:
+            process = self._process
         if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -93,8 +97,9 @@ class PartKeeper:
             await process.wait()
 
     def kill(self) -> None:
-        """Kill the part's whole process group."""
+        """Kill the part's whole process group; one that is just being started, as soon as it has been."""
         self._stopping.set()
+        self._killed = True
         self._kill_group()
 
     def _asks(self, pid: int) -> bool:
@@ -105,7 +110,19 @@ class PartKeeper:
             return False
 
     async def _run_once(self) -> int:
-        self._process = await asyncio.create_subprocess_exec(
+        async with self._starting:
+            self._process = process = await self._start()
+        if self._killed:
+            self._kill_group()
+        reader = asyncio.create_task(self._pass_on_output(process))
+        code = await process.wait()
+        self._kill_group()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(reader, 1)
+        return code
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             *self.part.command,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.part.env},
             stdin=asyncio.subprocess.DEVNULL,
@@ -115,12 +132,6 @@ class PartKeeper:
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGTERM),
         )
-        reader = asyncio.create_task(self._pass_on_output(self._process))
-        code = await self._process.wait()
-        self._kill_group()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reader, 1)
-        return code
 
     def _kill_group(self) -> None:
         if self._process is not None:

@@ -10,6 +10,7 @@ from .environment import (
     encryption_keys,
     env,
     secret_key,
+    trusted_origins,
 )
 
 ARBORETUM_ENVIRONMENTS = ENVIRONMENTS
@@ -20,7 +21,7 @@ DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
 )
-PORT = env.int("PORT", default=8000)
+PORT = env.int("PORT", default=8000, least=1, most=65535)
 
 INSTALLED_APPS = [
     "unfold",
@@ -103,3 +104,7 @@ X_FRAME_OPTIONS = "DENY"
 HTTPS = env.bool("HTTPS", default=IS_PRODUCTION)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+# A proxy that speaks TLS passes requests on over plain HTTP, while the browser names an https:// address.
+CSRF_TRUSTED_ORIGINS = trusted_origins(ALLOWED_HOSTS) if HTTPS else []
+# Whose X-Forwarded-For and X-Forwarded-Proto uvicorn believes; Procfile, containers and `manage.py up` pass it on.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])

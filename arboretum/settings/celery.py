@@ -28,7 +28,7 @@ CELERY_TASK_ROUTES = {
 
 # A thread only waits for the process' loop, so many are cheap; prefork would need a process for each single run.
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = env.int("ARBORETUM_WORKER_THREADS", default=256)
+CELERY_WORKER_CONCURRENCY = env.int("ARBORETUM_WORKER_THREADS", default=256, least=1, most=4096)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_TASK_SEND_SENT_EVENT = True
@@ -37,16 +37,17 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_connections": CELERY_WORKER_CONCURRENCY + 64,
-    "socket_timeout": 30,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
     "socket_keepalive": not REDIS_URL.startswith("unix:"),
     "visibility_timeout": 3600,
 }
 
 # Rows of an input file with a larger cell are refused.
-ARBORETUM_MAX_CELL_BYTES = env.int("ARBORETUM_MAX_CELL_BYTES", default=1024 * 1024)
+ARBORETUM_MAX_CELL_BYTES = env.int("ARBORETUM_MAX_CELL_BYTES", default=1024 * 1024, least=1, most=64 * 1024 * 1024)
 # Runs in flight in one worker process, over all batches.
-ARBORETUM_WORKER_SLOTS = env.int("ARBORETUM_WORKER_SLOTS", default=500)
+ARBORETUM_WORKER_SLOTS = env.int("ARBORETUM_WORKER_SLOTS", default=500, least=1, most=10_000)
 # How long a worker process that has died or hangs keeps its runs, at most.
-ARBORETUM_LEASE_SECONDS = env.float("ARBORETUM_LEASE_SECONDS", default=20.0)
+ARBORETUM_LEASE_SECONDS = env.float("ARBORETUM_LEASE_SECONDS", default=20.0, least=1, most=3600)
 # What a worker waits on SIGTERM for calls in flight before it hands their rows back.
-ARBORETUM_GRACE_SECONDS = env.float("ARBORETUM_GRACE_SECONDS", default=20.0)
+ARBORETUM_GRACE_SECONDS = env.float("ARBORETUM_GRACE_SECONDS", default=20.0, least=0, most=3600)

@@ -4,7 +4,9 @@ Nothing here raises on a wrong value: it is noted in `env.problems`, a default s
 (arboretum/checks.py) say what is wrong before anything starts.
 """
 
+import builtins
 import contextlib
+import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Collection
@@ -51,6 +53,42 @@ class CheckedEnv(environ.Env):  # type: ignore[misc]
         self.problems.append(f"{var} must be one of: {', '.join(allowed)}.")
         return default
 
+    def int(
+        self,
+        var: str,
+        default: Any = environ.Env.NOTSET,
+        *,
+        least: builtins.int | None = None,
+        most: builtins.int | None = None,
+    ) -> Any:
+        """Return the whole number that the variable holds, else `default`; noted where it is not in the range."""
+        return self._in_range(var, super().int(var, default=default), default, least, most)
+
+    def float(
+        self,
+        var: str,
+        default: Any = environ.Env.NOTSET,
+        *,
+        least: builtins.float | None = None,
+        most: builtins.float | None = None,
+    ) -> Any:
+        """Return the number that the variable holds, else `default`; noted where it is not in the range."""
+        return self._in_range(var, super().float(var, default=default), default, least, most)
+
+    def networks(self, var: str, default: Collection[str]) -> Collection[str]:
+        """Return the IP addresses and networks that the variable lists, or "*" for all, else `default`.
+
+        Its parts are separated by commas without blanks: the Procfile passes it on as one word.
+        """
+        given: str = self.str(var, default="")
+        try:
+            for part in given.split(",") if given not in ("", "*") else ():
+                ipaddress.ip_network(part)
+        except ValueError:
+            self.problems.append(f"{var} must be IP addresses or networks, separated by commas without blanks, or *.")
+            return default
+        return given.split(",") if given else default
+
     def database(self, url: str) -> dict[str, Any]:
         """Return Django's settings of the database at `url`; those of no database where it is malformed."""
         config: dict[str, Any] = {}
@@ -65,6 +103,12 @@ class CheckedEnv(environ.Env):  # type: ignore[misc]
             "special characters in the password are percent-encoded."
         )
         return {"ENGINE": "django.db.backends.dummy"}
+
+    def _in_range(self, var: str, value: Any, default: Any, least: Any, most: Any) -> Any:
+        if least is None or most is None or value == default or least <= value <= most:
+            return value
+        self.problems.append(f"{var} must be from {least} to {most}.")
+        return default
 
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -120,3 +164,17 @@ def encryption_keys() -> list[str]:
         return given
     made = kept_secret("encryption_key", lambda: Fernet.generate_key().decode())
     return [made] if made else []
+
+
+def trusted_origins(hosts: Collection[str]) -> list[str]:
+    """Return the https addresses that pages of ours have under the names of `ALLOWED_HOSTS`.
+
+    ".example.com" stands for the name and all below it, as it does there; "*" names no address, so it adds none.
+    """
+    origins = []
+    for host in hosts:
+        if host.startswith("."):
+            origins += [f"https://{host[1:]}", f"https://*{host}"]
+        elif host and host != "*":
+            origins.append(f"https://{host}")
+    return origins

@@ -26,6 +26,19 @@ else:
     # Under ASGI each request has a thread of its own, so a kept connection would never be used again. The worker's
     # threads keep theirs: nothing closes a connection between requests there.
     DATABASE["CONN_MAX_AGE"] = 0
+if DATABASE["ENGINE"].endswith("postgresql"):
+    # libpq's own names (its manual, "Parameter Key Words"): a server that is gone without a word is noticed within 5 s
+    # when connecting and within 30 s later, not after the kernel's 2 hours. Unix sockets have no use for them. What
+    # DATABASE_URL says itself (?connect_timeout=60) counts.
+    DATABASE["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+        "tcp_user_timeout": 30_000,  # milliseconds
+        **DATABASE.get("OPTIONS", {}),
+    }
 
 REDIS_URL_GIVEN: str = env.str("REDIS_URL", default="")
 REDIS_URL: str = REDIS_URL_GIVEN or valkey_url(DATA_DIR)

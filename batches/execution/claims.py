@@ -12,6 +12,8 @@ from django.db.models.functions import Coalesce, Now
 from batches.models import Batch, Run
 from batches.states import BatchState, RunState
 
+from .leases import require_live
+
 _DUE = Q(not_before=None) | Q(not_before__lte=Now())
 _FIELDS = (
     "id",
@@ -54,9 +56,10 @@ def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
     """Take up to `limit` due runs of a running batch, in the order of the input; fewer mean that no more are due now.
 
     Nothing is taken of a batch that is not running. Rivals never get the same row: PostgreSQL locks and skips, SQLite
-    lets one writer in at a time.
+    lets one writer in at a time. Raises LeaseLost where the lease lives no more.
     """
     with transaction.atomic():
+        require_live(lease_id)
         if not Batch.objects.filter(pk=batch_id, state=BatchState.RUNNING).exists():
             return []
         pending = Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING).order_by("id")
@@ -65,8 +68,9 @@ def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
 
 
 def claim_singles(run_ids: Collection[int], lease_id: int) -> list[ClaimedRun]:
-    """Take those of the queued single runs `run_ids` that are due and not taken by anybody else."""
+    """Take those of the queued single runs `run_ids` that are due and not taken by anybody else. Raises LeaseLost."""
     with transaction.atomic():
+        require_live(lease_id)
         queued = Run.objects.filter(_DUE, id__in=run_ids, state=RunState.QUEUED)
         ids = list(queued.select_for_update(skip_locked=True).values_list("id", flat=True))
         return _take(ids, RunState.QUEUED, lease_id)

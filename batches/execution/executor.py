@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from agents.events import RunFinished, RunnerEvent, StepFinished, ToolFinished, ToolStarted
 from agents.llm.pool import ClientPool
+from agents.llm.types import Usage
 from agents.messages import build_messages
 from agents.runner import run_agent
 from agents.spec import AgentSpec
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 LONGEST_ERROR_MESSAGE = 2000
 LONGEST_EVENT_TEXT = 20_000
+# More tokens than any model takes or gives in one call.
+MOST_TOKENS = 50_000_000
 
 
 class Executor:
@@ -89,13 +92,21 @@ class Executor:
         spent = spent or Spent(timezone.now(), "")
         return self._outcome(run, spent, AttemptOutcome.HANDED_BACK, waiting_state(run))()
 
+    def unstorable(self, outcome: Outcome) -> Outcome:
+        """Return what to store in place of an outcome that the database refuses."""
+        spent = Spent(outcome.spent.started_at, outcome.spent.model, latency_ms=outcome.spent.latency_ms)
+        build = self._outcome(outcome.run, spent, AttemptOutcome.FAILED, RunState.FAILED)
+        message = "The answer could not be stored; the worker's log says why."
+        return build(error_code=ErrorCode.BAD_RESPONSE, error_message=message)
+
     def _failed(self, run: ClaimedRun, spent: Spent, retry: RetryPolicy, error: WorkError) -> Outcome:
         # What the provider refused for its rate limit was not tried, so it costs no try.
         tries = run.tries + (error.code is not ErrorCode.RATE_LIMITED)
         values = {"error_code": error.code, "error_message": storable(error.message)[:LONGEST_ERROR_MESSAGE]}
         spent.events.append(EventRecord(RunEventKind.ERROR, {"code": error.code}, timezone.now()))
         if error.is_transient and tries < retry.max_tries:
-            delay = retry.delay(max(tries, 1), error.retry_after)
+            # Refusals cost no try, but each makes the next wait longer.
+            delay = retry.delay(max(tries, run.attempt - run.tries), error.retry_after)
             log.info("run_retried", code=str(error.code), tries=tries, delay=round(delay, 2))
             build = self._outcome(run, spent, AttemptOutcome.RETRIED, waiting_state(run))
             return build(tries=tries, delay=delay, **values)
@@ -143,34 +154,44 @@ def note(event: RunnerEvent, spent: Spent, *, keep_steps: bool) -> None:
     """
     match event:
         case StepFinished(step=step, completion=completion, cost=cost):
-            spent.usage += completion.usage
+            spent.usage += plausible(completion.usage)
             spent.cost += cost
             spent.steps = step
-            spent.request_id = completion.request_id[:200]
+            spent.request_id = storable(completion.request_id[:200])
             if spent.first_token_ms is None:
                 spent.first_token_ms = event.first_token_ms
             if keep_steps:
                 spent.events.append(EventRecord(RunEventKind.STEP, step_data(event), timezone.now()))
         case ToolStarted(step=step, call=call):
-            data = {"step": step, "name": call.name, "arguments": clipped(call.arguments)}
+            data = {"step": step, "name": clipped(call.name), "arguments": clipped(call.arguments)}
             spent.events.append(EventRecord(RunEventKind.TOOL_CALL, data, timezone.now()))
         case ToolFinished(step=step, call=call):
-            data = {"step": step, "name": call.name, "result": clipped(event.result), "is_error": event.is_error}
-            data["latency_ms"] = event.latency_ms
+            data = {
+                "step": step,
+                "name": clipped(call.name),
+                "result": clipped(event.result),
+                "is_error": event.is_error,
+                "latency_ms": event.latency_ms,
+            }
             spent.events.append(EventRecord(RunEventKind.TOOL_RESULT, data, timezone.now()))
 
 
 def step_data(event: StepFinished) -> dict[str, object]:
     """Return what is kept of a model call."""
-    usage = event.completion.usage
+    usage = plausible(event.completion.usage)
     return {
         "step": event.step,
         "latency_ms": event.latency_ms,
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
-        "finish_reason": event.completion.finish_reason,
+        "finish_reason": clipped(event.completion.finish_reason),
         "tool_calls": len(event.completion.tool_calls),
     }
+
+
+def plausible(usage: Usage) -> Usage:
+    """Return `usage` within bounds: a provider may report any number, a column holds 31 bits."""
+    return Usage(*(max(0, min(tokens, MOST_TOKENS)) for tokens in (usage.input_tokens, usage.output_tokens)))
 
 
 def clipped(text: str) -> str:

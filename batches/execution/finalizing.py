@@ -2,8 +2,8 @@
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, F
-from django.db.models.functions import Now
+from django.db.models import Count, F, Q
+from django.db.models.functions import Coalesce, Now
 
 from batches.models import Batch, Run
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
@@ -17,13 +17,15 @@ def finalize_batch(batch_id: int) -> bool:
     """End a batch whose rows have all ended, and return whether this call ended it.
 
     Idempotent and safe beside rivals: `finalizing` is taken by compare-and-set, and left by it. Where the rows say
-    otherwise than the counts, the rows win: the counts are set right, and a batch with rows left runs on.
+    otherwise than the counts, the rows win: the counts are set right, and a batch with rows left goes on as it was.
     """
     done = F("succeeded") + F("failed") + F("cancelled") + F("expired")
-    live = Batch.objects.filter(pk=batch_id, state__in=LIVE_STATES, total__lte=done)
+    # A paused batch keeps its state until it has ended: `finalizing` could not say that it was paused.
+    live = Batch.objects.filter(pk=batch_id, state__in=LIVE_STATES, total__lte=done).exclude(state=BatchState.PAUSED)
     live.update(state=BatchState.FINALIZING, finalizing_at=Now())
+    ending = Q(state=BatchState.FINALIZING) | Q(state=BatchState.PAUSED, total__lte=done)
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().filter(pk=batch_id, state=BatchState.FINALIZING).first()
+        batch = Batch.objects.select_for_update().filter(ending, pk=batch_id).first()
         return batch is not None and _settle(batch)
 
 
@@ -33,7 +35,10 @@ def _settle(batch: Batch) -> bool:
     state = _unfinished_state(batch) if left else _final_state(batch)
     if any(getattr(batch, name) != number for name, number in counts.items()):
         log.warning("batch_counts_corrected", batch_id=batch.pk, left=left)
-    changes = {"finished_at": None if left else Now(), "finalizing_at": None if left else F("finalizing_at")}
+    changes = {
+        "finished_at": None if left else Now(),
+        "finalizing_at": None if left else Coalesce("finalizing_at", Now()),
+    }
     Batch.objects.filter(pk=batch.pk).update(state=state, **counts, **changes)
     if not left:
         log.info("batch_finished", batch_id=batch.pk, state=str(state), **counts)
@@ -54,4 +59,6 @@ def _final_state(batch: Batch) -> BatchState:
 
 
 def _unfinished_state(batch: Batch) -> BatchState:
+    if batch.state == BatchState.PAUSED:
+        return BatchState.PAUSED
     return BatchState.CANCELLING if batch.cancelling_at is not None else BatchState.RUNNING

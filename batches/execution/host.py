@@ -1,7 +1,6 @@
 """What one worker process has for running runs: engine, slots, clients, the writer, its heartbeat."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import threading
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from agents.llm.pool import ClientPool
 from batches.states import RunState
@@ -20,16 +20,21 @@ from workers.engine import Engine
 from .agents_cache import AgentCache
 from .claims import ClaimedRun, claim_singles
 from .executor import Executor
-from .leases import HEARTBEAT_SECONDS, open_lease, release_leases, renew_leases
+from .leases import HEARTBEAT_SECONDS, Held, LeaseLost, open_lease, release_leases, renew_leases, return_orphans
 from .outcomes import Outcome
 from .slots import Slots
 from .storing import store_outcomes
+from .turns import Turns
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 GROUP_COMMIT_SECONDS = 0.1
 GROUP_CLAIM_SECONDS = 0.01
+# A single run's retry due within this time is waited for by its task.
+SHORT_DELAY_SECONDS = 2.0
+# What a stopping worker gives the database beyond the grace time to take what is to be stored.
+STORING_SECONDS = 5.0
 
 
 class WorkerHost:
@@ -40,17 +45,21 @@ class WorkerHost:
         self.engine = Engine()
         self.process = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns() // 1_000_000 % 10**9}"
         self.slots = Slots(settings.ARBORETUM_WORKER_SLOTS)
+        self.turns = Turns()
         self.clients = ClientPool()
-        # The batches that this process works on, and those whose hint it passes on to another process.
-        self.batches: set[int] = set()
-        self.passing_on: set[int] = set()
+        self.leases: set[int] = set()
         self.is_draining = False
+        self._is_cut = False
         self._executor = Executor(AgentCache(self.engine), self.clients, self.process)
-        self._outcomes = Coalescer(self.engine, store_outcomes, interval=GROUP_COMMIT_SECONDS)
+        self._outcomes = Coalescer(
+            self.engine, store_outcomes, interval=GROUP_COMMIT_SECONDS, size_of=lambda outcome: outcome.size
+        )
         self._claims = Coalescer(self.engine, self._claim_group, interval=GROUP_CLAIM_SECONDS)
         self._singles_lease: int | None = None
-        self._executing: dict[int, asyncio.Task[Outcome]] = {}
-        self._unstored = 0
+        self._executing: dict[Held, asyncio.Task[Outcome]] = {}
+        # Claimed and not stored yet; and held by us, as the database says, without our knowing of it.
+        self._unstored: set[Held] = set()
+        self._strange: set[Held] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.engine.submit(self._beat())
@@ -66,13 +75,14 @@ class WorkerHost:
 
     async def execute(self, run: ClaimedRun) -> Outcome | None:
         """Execute a claimed run and store its outcome, after the commit of which this returns; None if refused."""
-        self._unstored += 1
+        key = (run.id, run.attempt)
+        self._unstored.add(key)
         self._idle.clear()
         try:
             outcome = await self._executed(run)
-            accepted = await self._outcomes.submit(outcome)
+            accepted = await self._store(outcome)
         finally:
-            self._unstored -= 1
+            self._unstored.discard(key)
             if not self._unstored:
                 self._idle.set()
         if not accepted:
@@ -80,21 +90,37 @@ class WorkerHost:
         return outcome if accepted else None
 
     async def _executed(self, run: ClaimedRun) -> Outcome:
-        task = self._executing[run.id] = asyncio.ensure_future(self._executor.execute(run))
+        if self._is_cut:
+            return self._executor.handed_back(run)
+        key = (run.id, run.attempt)
+        task = self._executing[key] = asyncio.ensure_future(self._executor.execute(run))
         try:
             return await task
         except asyncio.CancelledError:
             # Cut before its first step; the executor turns every later cut into an outcome by itself.
             return self._executor.handed_back(run)
         finally:
-            del self._executing[run.id]
+            del self._executing[key]
+
+    async def _store(self, outcome: Outcome) -> bool:
+        """Store an outcome; one that the database refuses is stored as a failure of its own run."""
+        try:
+            return await self._outcomes.submit(outcome)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("outcome_unstorable", run_id=outcome.run.id, error=type(error).__name__)
+            return await self._outcomes.submit(self._executor.unstorable(outcome))
 
     async def run_single(self, run_id: int) -> None:
-        """Claim and run a single run, and again after each transient failure, until it ends or somebody else has it."""
+        """Claim and run a single run, and again after each short delay, until it ends or somebody else has it.
+
+        After a longer delay maintenance offers it again: a thread that sleeps is one less for others.
+        """
         while not self.is_draining:
             run = await self._claims.submit(run_id)
             outcome = await self.execute(run) if run is not None else None
-            if outcome is None or outcome.state is not RunState.QUEUED:
+            if outcome is None or outcome.state is not RunState.QUEUED or outcome.delay > SHORT_DELAY_SECONDS:
                 return
             await asyncio.sleep(outcome.delay)
 
@@ -102,7 +128,12 @@ class WorkerHost:
         """Claim single runs together (database thread)."""
         if self._singles_lease is None:
             self._singles_lease = open_lease(self.process, None)
-        claimed = {run.id: run for run in claim_singles(run_ids, self._singles_lease)}
+            self.leases.add(self._singles_lease)
+        try:
+            claimed = {run.id: run for run in claim_singles(run_ids, self._singles_lease)}
+        except LeaseLost:
+            self._singles_lease = None
+            return self._claim_group(run_ids)
         return [claimed.pop(run_id, None) for run_id in run_ids]
 
     async def _beat(self) -> None:
@@ -112,48 +143,67 @@ class WorkerHost:
             # Only those that were under way before the look: what is claimed during it is not missed.
             before = dict(self._executing)
             try:
-                held = await self.engine.run_db(self._renew)
+                held = await self._renew()
+                await self._return_strange(held)
             except Exception as error:
                 log.error("heartbeat_failed", error=type(error).__name__)
                 continue
-            for run_id, task in before.items():
-                if run_id not in held and not task.done():
-                    log.info("run_cut_off", run_id=run_id)
+            for key, task in before.items():
+                if key not in held and not task.done():
+                    log.info("run_cut_off", run_id=key[0])
                     task.cancel()
 
-    def _renew(self) -> set[int]:
-        live, held = renew_leases(self.process)
+    async def _renew(self) -> set[Held]:
+        leases = set(self.leases)
+        live, held = await self.engine.run_db(renew_leases, leases)
+        self.leases -= leases - live
         if self._singles_lease not in live:
             self._singles_lease = None
         return held
+
+    async def _return_strange(self, held: set[Held]) -> None:
+        """Hand back what is ours by the database but unknown here, twice in a row: the answer to its claim was lost."""
+        strange = held - self._unstored
+        orphans, self._strange = strange & self._strange, strange
+        if orphans:
+            log.warning("orphans_returned", runs=len(orphans))
+            await self.engine.run_db(return_orphans, orphans)
 
     def drain(self) -> None:
         """Take nothing new; after the grace time cut what still runs, so that its rows are handed back. Any thread."""
         if not self.is_draining:
             self.is_draining = True
-            log.info("worker_draining", running=self.running, grace=settings.ARBORETUM_GRACE_SECONDS)
-            self.engine.submit(self._cut_after_grace())
+            grace = settings.ARBORETUM_GRACE_SECONDS
+            log.info("worker_draining", running=self.running, grace=grace)
+            self.engine.give_up(grace + STORING_SECONDS)
+            self.engine.submit(self._cut_after(grace))
 
-    async def _cut_after_grace(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), settings.ARBORETUM_GRACE_SECONDS)
+    async def _cut_after(self, grace: float) -> None:
+        # A claim that is under way now brings runs in a moment, so being idle is no reason to end the wait.
+        await asyncio.sleep(grace)
+        self._is_cut = True
         for task in self._executing.values():
             task.cancel()
 
     def stop(self) -> None:
         """Release what is held and stop the threads. Called when no task runs any more."""
         self.drain()
-        self.engine.submit(self._release()).result(timeout=60)
-        self.engine.stop()
+        try:
+            self.engine.submit(self._release()).result(timeout=settings.ARBORETUM_GRACE_SECONDS + 2 * STORING_SECONDS)
+        except Exception as error:
+            # The leases run out by themselves, and others take the runs.
+            log.warning("release_failed", error=type(error).__name__)
+        finally:
+            self.engine.stop()
 
     async def _release(self) -> None:
         await self._idle.wait()
-        if self._singles_lease is not None:
-            await self.engine.run_db(release_leases, [self._singles_lease])
+        await self.engine.run_db(release_leases, list(self.leases))
         await self.clients.aclose()
 
 
-_lock = threading.Lock()
+# Drained from a signal's handler, which may have interrupted this very thread in here.
+_lock = threading.RLock()
 _host: WorkerHost | None = None
 
 

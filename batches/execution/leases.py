@@ -3,17 +3,25 @@
 from collections.abc import Collection
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models.functions import Now
 
 from batches.models import Lease, Run
-from batches.publishing import live_worker_names
 from batches.states import RunState
 
 from .clock import now_plus
+from .returning import hand_back
 
 # A process renews its leases four times in their length, so that it may miss three before its runs are taken from it.
 LEASE_SECONDS = settings.ARBORETUM_LEASE_SECONDS
 HEARTBEAT_SECONDS = LEASE_SECONDS / 4
+
+Held = tuple[int, int]
+"""A run in somebody's hands: its id and the number of the attempt."""
+
+
+class LeaseLost(Exception):
+    """The lease has run out: this process was taken for dead, and must not hold runs under it."""
 
 
 def open_lease(process: str, batch_id: int | None) -> int:
@@ -23,24 +31,45 @@ def open_lease(process: str, batch_id: int | None) -> int:
     ).pk
 
 
-def renew_leases(process: str) -> tuple[set[int], set[int]]:
-    """Renew all leases of `process` in one statement; return the ids of its live leases and of the runs it still holds.
+def require_live(lease_id: int) -> None:
+    """Raise LeaseLost where a lease was released or has run out; else keep it until the transaction ends."""
+    live = Lease.objects.filter(pk=lease_id, released_at=None, expires_at__gt=Now())
+    if not live.select_for_update(no_key=True).exists():
+        raise LeaseLost(f"lease {lease_id}")
+
+
+def renew_leases(lease_ids: Collection[int]) -> tuple[set[int], set[Held]]:
+    """Renew leases in one statement; return the ids of those that still live and the runs still held under them.
 
     A run that is missing was cancelled, or taken away because its lease had run out.
     """
-    live = Lease.objects.filter(process=process, released_at=None)
+    live = Lease.objects.filter(pk__in=lease_ids, released_at=None)
     live.update(expires_at=now_plus(LEASE_SECONDS))
     leases = set(live.values_list("pk", flat=True))
     held = Run.objects.filter(state=RunState.RUNNING, lease__in=leases)
-    return leases, set(held.values_list("pk", flat=True))
+    return leases, set(held.values_list("pk", "attempt"))
 
 
 def release_leases(lease_ids: Collection[int]) -> None:
-    """Record that nothing is held under these leases any more."""
-    Lease.objects.filter(pk__in=lease_ids, released_at=None).update(released_at=Now())
+    """Record that nothing is held under these leases any more; what still is goes back to wait."""
+    with transaction.atomic():
+        hand_back(Run.objects.filter(state=RunState.RUNNING, lease__in=lease_ids))
+        Lease.objects.filter(pk__in=lease_ids, released_at=None).update(released_at=Now())
 
 
-def other_workers_idle(process: str, batch_id: int) -> bool:
-    """Return whether a live process other than `process` holds no lease on the batch."""
-    at_work = Lease.objects.filter(batch_id=batch_id, released_at=None, expires_at__gt=Now())
-    return bool(live_worker_names() - {process} - set(at_work.values_list("process", flat=True)))
+def return_orphans(orphans: Collection[Held]) -> int:
+    """Hand back runs that are held under this process' leases but that it does not know of; return how many.
+
+    A claim whose answer was lost with the connection leaves such runs.
+    """
+    with transaction.atomic():
+        number = 0
+        for run_id, attempt in orphans:
+            number += hand_back(Run.objects.filter(pk=run_id, attempt=attempt, state=RunState.RUNNING))
+        return number
+
+
+def processes_at_work(batch_id: int) -> set[str]:
+    """Return the names of the processes that hold a live lease on a batch."""
+    live = Lease.objects.filter(batch_id=batch_id, released_at=None, expires_at__gt=Now())
+    return set(live.values_list("process", flat=True))

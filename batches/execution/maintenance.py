@@ -23,7 +23,9 @@ from batches.publishing import (
 from batches.states import BatchState, RunState
 from workers.errors import ErrorCode
 
+from .cancelling import cancel_rows
 from .clock import now_plus
+from .returning import hand_back
 from .storing import LIVE_STATES, add_to_batches
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,7 @@ UNTAKEN_SECONDS = 5.0
 MOST_PUBLISHED = 500
 MOST_OFFERED = 64
 REAPED_ROWS = 500
+_REAPED_FIELDS = ("id", "batch_id", "attempt", "crashes")
 # A batch whose rows stopped coming this long ago lost the process that wrote them.
 ABANDONED_SECONDS = 120.0
 HOUSEKEEPING_SECONDS = 3600.0
@@ -67,7 +70,16 @@ def sweep(holder: str) -> None:
     """Do one round, if `holder` leads."""
     if not lead(holder):
         return
-    for step in (reap, offer_batches, offer_singles, finalize_ended, end_abandoned, keep_house):
+    for step in (
+        reap,
+        return_unheld,
+        go_on_cancelling,
+        offer_batches,
+        offer_singles,
+        finalize_ended,
+        end_abandoned,
+        keep_house,
+    ):
         run_step(step)
 
 
@@ -98,13 +110,27 @@ def _reap_lease(lease: Lease) -> int:
     with transaction.atomic():
         held = Run.objects.filter(lease=lease, state=RunState.RUNNING)
         size = held.count()
-        rows = list(held.select_for_update(skip_locked=True).order_by("id")[:REAPED_ROWS])
-        if not rows:
+        rows = list(held.select_for_update(skip_locked=True).order_by("id").only(*_REAPED_FIELDS)[:REAPED_ROWS])
+        # Rows that somebody else has locked are looked at again in the next round.
+        if not size:
             Lease.objects.filter(pk=lease.pk, released_at=None).update(released_at=Now())
             return 0
         _write_crashes(rows, lease, size)
     log.warning("lease_reaped", lease=lease.pk, process=lease.process, runs=len(rows))
     return len(rows)
+
+
+def return_unheld() -> int:
+    """Let runs wait again whose lease was released or is gone: nobody executes them. Returns how many."""
+    with transaction.atomic():
+        leases = Lease.objects.filter(released_at=None).values("pk")
+        return hand_back(Run.objects.filter(state=RunState.RUNNING).exclude(lease__in=leases))
+
+
+def go_on_cancelling() -> int:
+    """Cancel what is left of batches that are being cancelled, in case who began it has died. Returns how many."""
+    cancelling = Batch.objects.filter(state=BatchState.CANCELLING)
+    return sum(cancel_rows(batch_id) for batch_id in cancelling.values_list("pk", flat=True))
 
 
 def _write_crashes(rows: list[Run], lease: Lease, size: int) -> None:
@@ -145,8 +171,9 @@ def offer_batches() -> int:
     running = list(Batch.objects.filter(state=BatchState.RUNNING).order_by("-priority", "pk"))
     # Those that nobody works on come first, by priority.
     for batch in sorted(running, key=lambda batch: at_work.get(batch.pk, 0) > 0):
-        wanted = lease_messages_wanted(batch.remaining) - at_work.get(batch.pk, 0)
-        if wanted > 0 and number < MOST_OFFERED and _has_due_rows(batch.pk):
+        if number < MOST_OFFERED and _has_due_rows(batch.pk):
+            # One at least: who works on it may not know of these rows.
+            wanted = max(1, lease_messages_wanted(batch.remaining) - at_work.get(batch.pk, 0))
             publish_leases(batch.pk, wanted)
             number += wanted
     return number
@@ -162,7 +189,7 @@ def offer_singles() -> int:
     if queue_length("interactive"):
         return 0
     untaken = Run.objects.filter(state=RunState.QUEUED).filter(
-        Q(not_before=None, created_at__lt=now_plus(-UNTAKEN_SECONDS)) | Q(not_before__lt=now_plus(-UNTAKEN_SECONDS))
+        Q(not_before=None, created_at__lt=now_plus(-UNTAKEN_SECONDS)) | Q(not_before__lte=Now())
     )
     ids = list(untaken.order_by("id").values_list("id", flat=True)[:MOST_PUBLISHED])
     publish_runs(ids)
@@ -183,7 +210,15 @@ def end_abandoned() -> int:
     """Fail batches whose rows stopped coming because the process that wrote them died."""
     abandoned = Batch.objects.filter(state=BatchState.VALIDATING, updated_at__lt=now_plus(-ABANDONED_SECONDS))
     reason = "The process that was reading the input died; create the batch again."
-    return abandoned.update(state=BatchState.FAILED, state_reason=reason, finished_at=Now())
+    number = 0
+    for batch_id in list(abandoned.values_list("pk", flat=True)):
+        with transaction.atomic():
+            if abandoned.filter(pk=batch_id).update(
+                state=BatchState.FAILED, state_reason=reason, finished_at=Now(), total=0
+            ):
+                Run.objects.of_batch(batch_id).filter(state=RunState.PENDING).delete()
+                number += 1
+    return number
 
 
 def keep_house() -> int:

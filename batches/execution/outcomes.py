@@ -55,3 +55,8 @@ class Outcome:
     parsed_json: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Roughly how many characters it takes to the database."""
+        return len(self.output or "") + len(self.parsed_json or "") + len(self.error_message or "")

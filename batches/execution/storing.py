@@ -35,6 +35,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
     are handed to `batches.finalize_batch` after the commit.
     """
     with transaction.atomic():
+        _lock_runs(outcomes)
         accepted = _write_runs(outcomes)
         flags = [(outcome.run.id, outcome.run.attempt) in accepted for outcome in outcomes]
         fresh = [outcome for outcome, is_accepted in zip(outcomes, flags, strict=True) if is_accepted]
@@ -43,6 +44,13 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
         priced = _write_late_attempts(late)
         _write_counts(fresh, priced)
     return flags
+
+
+def _lock_runs(outcomes: Sequence[Outcome]) -> None:
+    """Lock the runs in the order of their ids, as everybody does who changes many, so that nobody deadlocks."""
+    if connection.features.has_select_for_update:
+        ids = [outcome.run.id for outcome in outcomes]
+        list(Run.objects.filter(pk__in=ids).order_by("id").select_for_update().values_list("pk"))
 
 
 def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
@@ -152,11 +160,13 @@ def _record_late(outcome: Outcome, states: Mapping[int, str]) -> bool:
     if not known.exists():
         attempt.save(force_insert=True)
         return True
+    # Recorded by who took the run away, and who did not know what it had cost.
+    unpriced = known.filter(outcome__in=[AttemptOutcome.CRASHED, AttemptOutcome.HANDED_BACK], latency_ms=None)
     values = {
         name: getattr(attempt, name) for name in ("outcome", "latency_ms", "steps", "input_tokens", "output_tokens")
     }
     return bool(
-        known.filter(outcome=AttemptOutcome.CRASHED).update(
+        unpriced.update(
             **values, cost=attempt.cost, model=attempt.model, request_id=attempt.request_id, worker=attempt.worker
         )
     )

@@ -2,6 +2,7 @@
 
 import time
 
+from django.db import InterfaceError, OperationalError, connection
 from redis.exceptions import RedisError
 from rich.console import Console
 
@@ -19,17 +20,21 @@ NO_WORKER = (
     "or let this command start workers with --start-workers. Waiting."
 )
 
+NO_DATABASE = "The database does not answer. Waiting for it."
+
 
 def watch(batch: Batch, console: Console) -> Batch:
     """Show the progress of `batch` on `console` until it has ended, and return it as it then is.
 
-    One row is read four times a second. Says once when no worker is alive. Ctrl-C raises KeyboardInterrupt.
+    One row is read four times a second. Says once when no worker is alive, and once when the database does not answer;
+    then it waits until it does. Ctrl-C raises KeyboardInterrupt.
     """
     worker_check, told = 0.0, False
+    row = PatientRow(batch, console)
     with ProgressDisplay(console) as display:
         while True:
-            batch.refresh_from_db()
-            display.show(batch)
+            if row.refresh():
+                display.show(batch)
             if batch.state in TERMINAL_BATCH_STATES:
                 return batch
             if not told and time.monotonic() > worker_check:
@@ -38,6 +43,32 @@ def watch(batch: Batch, console: Console) -> Batch:
                 if told:
                     console.print(NO_WORKER, markup=False, highlight=False)
             time.sleep(POLL_SECONDS)
+
+
+class PatientRow:
+    """The row of a batch, read again and again from a database that may be away for a while."""
+
+    def __init__(self, batch: Batch, console: Console) -> None:
+        """Take the batch, and the console on which to say that the database does not answer."""
+        self._batch = batch
+        self._console = console
+        self._away = False
+
+    def refresh(self) -> bool:
+        """Read the row; on False the database did not answer, and the batch is as it was. An outage is said once."""
+        try:
+            self._batch.refresh_from_db()
+        except (OperationalError, InterfaceError):
+            connection.close()  # the next try makes a new one
+            self._say_away()
+            return False
+        self._away = False
+        return True
+
+    def _say_away(self) -> None:
+        if not self._away:
+            self._away = True
+            self._console.print(NO_DATABASE, markup=False, highlight=False)
 
 
 def has_workers() -> bool:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import DatabaseError, OperationalError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError, OperationalError
 
 from credentials.encryption import DecryptionFailed
 from credentials.validation import error_text
+from workers.database import lacks_migrations, missing_migrations
 from workers.errors import InvalidInput, ServerUnavailable, WorkError
 
 EXIT_OK = 0
@@ -57,7 +57,7 @@ def failure_of(error: Exception) -> Failure | None:
 def _database_failure(error: DatabaseError) -> Failure | None:
     missing = _missing_migrations()
     if missing:
-        return Failure(EXIT_FAILED, f"The database lacks {missing} migrations. Run: python manage.py migrate")
+        return Failure(EXIT_FAILED, lacks_migrations(missing))
     if isinstance(error, OperationalError):
         return Failure(EXIT_FAILED, f"The database does not answer as it should: {error}")
     return None
@@ -66,7 +66,6 @@ def _database_failure(error: DatabaseError) -> Failure | None:
 def _missing_migrations() -> int:
     """Return how many migrations the database lacks; 0 where it does not answer."""
     try:
-        executor = MigrationExecutor(connection)
-        return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        return missing_migrations()
     except DatabaseError:
         return 0

@@ -3,16 +3,22 @@
 import http.client
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from django.conf import settings
+
+from workers.embedded.locks import FileLock
 from workers.embedded.paths import flower_socket
+from workers.errors import InvalidInput, ServerUnavailable
 from workers.local import CELERY, QUIET, worker_command, worker_grace_seconds
 from workers.presence import live_workers
 from workers.supervisor import Part
 
 HOST = "127.0.0.1"
+LAST_PORT = 65535
 ASK_SECONDS = 2.0
 # Open streams would hold the web process for ever.
 WEB_GRACE_SECONDS = 5
@@ -26,7 +32,8 @@ def stages(port: int, workers: int, data_dir: Path) -> Sequence[Sequence[Part]]:
 def web(port: int) -> Part:
     """Return the web server on `port` of this machine alone."""
     command = ["uvicorn", "arboretum.asgi:application", "--host", HOST, "--port", str(port)]
-    grace = ["--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS), "--no-access-log", "--lifespan", "off"]
+    proxies = f"--forwarded-allow-ips={','.join(settings.TRUSTED_PROXIES)}"
+    grace = ["--timeout-graceful-shutdown", str(WEB_GRACE_SECONDS), "--no-access-log", "--lifespan", "off", proxies]
     ready = partial(_answers_http, port)
     return Part("web", [sys.executable, "-m", *command, *grace], ready, grace_seconds=WEB_GRACE_SECONDS + 5.0)
 
@@ -46,8 +53,26 @@ def worker(number: int) -> Part:
     return Part(name, worker_command(name), _is_present, worker_grace_seconds(), QUIET)
 
 
+@contextmanager
+def only_stack_of(data_dir: Path) -> Iterator[None]:
+    """Be the one stack of a data directory for the length of a block. Raises ServerUnavailable where another is.
+
+    A second one would take Flower's socket and the names of the workers from the first.
+    """
+    lock = FileLock(data_dir / "up.lock")
+    if not lock.try_alone():
+        raise ServerUnavailable(f"Arboretum already runs on the data directory {data_dir} (process {lock.holder()}).")
+    try:
+        lock.sign()
+        yield
+    finally:
+        lock.release()
+
+
 def port_is_free(port: int) -> bool:
-    """Whether a server can listen on `port` of this machine."""
+    """Whether a server can listen on `port` of this machine. Raises InvalidInput for what is no port."""
+    if not 1 <= port <= LAST_PORT:
+        raise InvalidInput(f"--port must be from 1 to {LAST_PORT}.")
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

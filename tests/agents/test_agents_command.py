@@ -3,6 +3,7 @@ import json
 import pytest
 
 from agents.models import Agent, AgentVersion
+from agents.services import update_agent
 from tests.support.commands import run_command
 from tests.support.factories import make_agent, make_credential, make_superuser, make_user, make_version
 
@@ -142,6 +143,17 @@ def test_update_of_the_words_alone_makes_no_version(sim):
     assert Agent.objects.get().state == "paused"
 
 
+def test_update_changes_all_or_nothing(sim):
+    create()
+
+    result = agents("update", "triage", "--prompt", "{{ other }}", "--name", "T", "--description", "x" * 10_001)
+
+    assert result.code == 2
+    assert "description" in result.err
+    agent = Agent.objects.get()
+    assert (AgentVersion.objects.count(), agent.current_version.number, agent.name) == (1, 1, "")
+
+
 def test_list_shows_ones_own(admin):
     make_agent(admin, slug="mine", name="Mine")
     owner = make_user(username="other")
@@ -168,6 +180,7 @@ def test_show_shows_the_current_version_or_a_pinned_one(admin):
     assert "Did you mean 'triage'" in agents("show", "triagee").err
 
 
+@pytest.mark.security
 def test_a_stranger_sees_and_runs_nothing(admin):
     make_agent(admin, slug="triage")
     make_user(username="stranger")
@@ -271,3 +284,23 @@ def test_a_run_uses_its_abilities(admin):
 
     assert record["steps"] == 2
     assert "42" in record["output"]
+
+
+def test_a_disabled_credential_runs_nothing(admin):
+    make_agent(admin, slug="echo", credential=make_credential(admin, name="off", is_active=False))
+
+    result = agents("run", "echo", "--input", '{"text": "hello"}')
+
+    assert (result.code, result.out) == (1, "")
+    assert "The credential 'off' is disabled." in result.err
+
+
+@pytest.mark.parametrize(("state", "code"), [("draft", 0), ("active", 0), ("paused", 2), ("archived", 2)])
+def test_drafts_are_tried_out_but_no_paused_or_archived_agents(admin, state, code):
+    agent = make_agent(admin, slug="echo")
+    update_agent(admin, agent, state=state)
+
+    result = agents("run", "echo", "--input", '{"text": "hello"}')
+
+    assert result.code == code, result.err
+    assert (f"agent 'echo' is {state}" in result.err) is bool(code)

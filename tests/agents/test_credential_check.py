@@ -4,7 +4,7 @@ from django.test import override_settings
 from agents.services import check_credential, check_credential_now, provider_config
 from credentials.models import Credential
 from tests.support.factories import make_credential
-from workers.errors import ErrorCode
+from workers.errors import ErrorCode, WorkError
 
 pytestmark = pytest.mark.django_db
 KEY = "sk-test-0123456789abcdef"
@@ -49,6 +49,21 @@ def test_a_key_that_no_encryption_key_opens_is_told():
 
     assert check.error.code is ErrorCode.INVALID_KEY
     assert "ARBORETUM_ENCRYPTION_KEYS" in check.error.message
+
+
+def test_a_disabled_credential_calls_nobody():
+    credential = make_credential(is_active=False)
+
+    check = check_credential_now(credential)
+
+    assert (check.error.code, check.error.message) == (
+        ErrorCode.INVALID_KEY,
+        f"The credential '{credential.name}' is disabled.",
+    )
+    with pytest.raises(WorkError, match="is disabled"):
+        provider_config(credential)
+    credential.refresh_from_db()
+    assert credential.checked_at is None
 
 
 def test_the_configuration_holds_the_key_but_never_shows_it():

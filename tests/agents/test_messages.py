@@ -1,4 +1,9 @@
 import pytest
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsBase,
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
 
 from agents.llm.types import Message, ToolCall
 from agents.messages import build_messages
@@ -20,6 +25,26 @@ def test_without_instructions_there_is_no_system_message():
     spec = AgentSpec("triage", 1, "test", "m", prompt="{{ ticket }}")
 
     assert build_messages(spec, "columns", {"ticket": "a"}) == (Message("user", "a"),)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["base_url", "api_key", "api_base", "headers", "extra_headers", "extra_body", "credential", "tempreature", ""],
+)
+def test_a_chat_body_cannot_say_where_or_how_it_runs(key):
+    body = {"model": "m", "messages": [{"role": "user", "content": "a"}], key: "http://127.0.0.1:9"}
+
+    with pytest.raises(InvalidInput, match=f"^'{key}' is not allowed in a chat body.*allowed are messages"):
+        build_messages(SPEC, "chat", body)
+
+
+def test_a_chat_body_may_hold_whatever_openais_client_sends():
+    shapes = (CompletionCreateParamsBase, CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming)
+    known = {key for shape in shapes for key in shape.__annotations__}
+    body = dict.fromkeys(known, "x") | {"messages": [{"role": "user", "content": "a"}]}
+
+    assert {"model", "stream", "temperature"} < set(body)
+    assert build_messages(SPEC, "chat", body) == (Message("system", "Be brief."), Message("user", "a"))
 
 
 def test_a_chat_body_follows_the_instructions():

@@ -75,6 +75,12 @@ def test_what_cannot_be_matched_in_linear_time_is_refused(pattern, reason):
         Pattern(pattern)
 
 
+def test_nesting_too_deep_to_be_compiled_is_refused():
+    # It can be parsed, but takes five Python frames a level to compile.
+    with pytest.raises(InvalidInput, match="not a regular expression that can be used: maximum recursion"):
+        Pattern("(" * 230 + "a" + ")*" * 230)
+
+
 @pytest.mark.parametrize("pattern", ["(?:){4000000000}", "(?:(?:(?:){2000}){2000}){2000}"])
 def test_repeats_of_nothing_are_quick(pattern):
     assert Pattern(pattern).search("a")

@@ -54,6 +54,7 @@ def test_names_are_substituted(text, columns, rendered):
         "{{ a\x00b }}",
     ],
 )
+@pytest.mark.security
 def test_anything_else_stays_literal(text):
     compiled = Template(text)
 
@@ -81,6 +82,7 @@ def test_values_are_shown_as_text_or_compact_json(value, shown):
     assert Template("<{{ v }}>").render({"v": value}) == f"<{shown}>"
 
 
+@pytest.mark.security
 def test_substituted_text_is_never_scanned_again():
     columns = {"a": "{{ b }}", "b": "{{ a }}{{ secret }}", "secret": "hidden"}
 

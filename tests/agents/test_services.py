@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from decimal import Decimal
 
 import pytest
@@ -6,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.llm.types import Price
 from agents.models import Agent, AgentVersion
-from agents.services import create_agent, new_version, spec_of, update_agent
+from agents.services import create_agent, new_version, require_runnable, spec_of, update_agent
 from agents.spec import RunLimits
 from credentials.services import set_model
 from tests.support.factories import make_agent, make_credential, make_superuser, make_user
@@ -208,3 +209,21 @@ def test_a_given_price_saves_the_query(agent):
     ) as queries:
         assert spec_of(version, Price()).price == Price()
     assert len(queries) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "runs", "tried_out", "told"),
+    [
+        ("draft", False, True, "agent 'triage' is a draft; make it active first: manage.py agents update triage"),
+        ("active", True, True, ""),
+        ("paused", False, False, "agent 'triage' is paused; make it active first"),
+        ("archived", False, False, "agent 'triage' is archived; make it active first"),
+    ],
+)
+def test_an_agents_state_decides_what_may_be_run(user, agent, state, runs, tried_out, told):
+    update_agent(user, agent, state=state)
+    version = AgentVersion.objects.select_related("agent").get(agent=agent)
+
+    for trial, allowed in ((False, runs), (True, tried_out)):
+        with nullcontext() if allowed else pytest.raises(InvalidInput, match=told):
+            require_runnable(version, trial=trial)

@@ -1,6 +1,7 @@
 """A broken configuration is explained, and nothing starts on it."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ START = {
     "command": [sys.executable, "manage.py", "tokens", "list"],
     "check": [sys.executable, "manage.py", "check", "--tag", "configuration"],
     "web": [sys.executable, "-c", "import arboretum.asgi"],
+    "origins": [sys.executable, "-c", "from django.conf import settings as s; print(s.CSRF_TRUSTED_ORIGINS)"],
     "worker": [sys.executable, "-m", "celery", "-A", "arboretum", "worker", "--pool", "solo"],
 }
 
@@ -60,6 +62,7 @@ def test_a_right_configuration_passes(production):
         ("ARBORETUM_ENCRYPTION_KEYS", ["hunter2"], "credentials.E002"),
     ],
 )
+@pytest.mark.security
 def test_each_fault_is_found_in_production(production, setting, value, identity):
     setattr(production, setting, value)
     assert found() == [identity]
@@ -79,6 +82,7 @@ def test_development_may_be_lax(production):
     assert found() == []
 
 
+@pytest.mark.security
 def test_every_message_says_what_to_do_and_repeats_no_secret(production):
     production.SECRET_KEY = "hunter2"
     production.ARBORETUM_ENCRYPTION_KEYS = ["hunter2", "hunter3"]
@@ -99,7 +103,8 @@ def start(what, tmp_path, **variables):
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("what", START)
+@pytest.mark.parametrize("what", ["command", "check", "web", "worker"])
+@pytest.mark.security
 def test_nothing_starts_in_production_without_secrets_and_the_reason_is_told(what, tmp_path):
     code, said = start(what, tmp_path, ARBORETUM_ENV="production")
     assert code == 1, said
@@ -116,12 +121,17 @@ def test_nothing_starts_in_production_without_secrets_and_the_reason_is_told(wha
             {"DATABASE_URL": "postgess://user:hunter2@host/name", "PORT": "hunter2", "LOG_LEVEL": "hunter2"},
             "DATABASE_URL must be like",
         ),
+        ({"ARBORETUM_WORKER_SLOTS": "-1"}, "ARBORETUM_WORKER_SLOTS must be from 1 to 10000."),
+        ({"ARBORETUM_WORKER_THREADS": "0"}, "ARBORETUM_WORKER_THREADS must be from 1 to 4096."),
+        ({"ARBORETUM_LEASE_SECONDS": "nan"}, "ARBORETUM_LEASE_SECONDS must be from 1 to 3600."),
+        ({"ARBORETUM_GRACE_SECONDS": "-1"}, "ARBORETUM_GRACE_SECONDS must be from 0 to 3600."),
+        ({"ARBORETUM_MAX_CELL_BYTES": "0"}, "ARBORETUM_MAX_CELL_BYTES must be from 1 to 67108864."),
+        ({"PORT": "99999"}, "PORT must be from 1 to 65535."),
         ({"ARBORETUM_DATA_DIR": "/dev/null/var"}, "The data directory /dev/null/var cannot be made or written"),
     ],
 )
-@pytest.mark.parametrize("what", ["command", "worker"])
-def test_malformed_variables_are_explained_without_a_traceback(what, tmp_path, variables, message):
-    code, said = start(what, tmp_path, **variables)
+def test_malformed_variables_are_explained_without_a_traceback(tmp_path, variables, message):
+    code, said = start("command", tmp_path, **variables)
     assert code == 1, said
     assert message in said
     assert "Traceback" not in said
@@ -130,3 +140,22 @@ def test_malformed_variables_are_explained_without_a_traceback(what, tmp_path, v
 
 def test_a_new_checkout_needs_no_configuration(tmp_path):
     assert start("check", tmp_path)[0] == 0
+
+
+def test_a_worker_does_not_start_on_a_malformed_variable(tmp_path):
+    code, said = start("worker", tmp_path, ARBORETUM_WORKER_SLOTS="hunter2")
+    assert (code, "ARBORETUM_WORKER_SLOTS must be a whole number." in said) == (1, True), said
+    assert "Traceback" not in said
+
+
+def test_a_worker_does_not_start_on_a_database_without_tables(tmp_path):
+    code, said = start("worker", tmp_path, REDIS_URL="redis://127.0.0.1:1/0")
+    assert code == 1, said
+    assert re.search(r"The database lacks [1-9]\d* migrations. Run: python manage.py migrate", said)
+    assert "Traceback" not in said
+
+
+def test_behind_tls_forms_are_taken_from_the_public_names(tmp_path):
+    variables = {"DJANGO_SETTINGS_MODULE": "arboretum.settings", "ALLOWED_HOSTS": "arb.example"}
+    assert start("origins", tmp_path, HTTPS="1", **variables) == (0, "['https://arb.example']\n")
+    assert start("origins", tmp_path, HTTPS="0", **variables) == (0, "[]\n")

@@ -1,22 +1,27 @@
 """docs/configuration.md tells every variable that the settings read, and what starts the stack agrees with itself."""
 
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+DOCUMENT = ROOT / "docs" / "configuration.md"
 SETTINGS = ROOT / "arboretum" / "settings"
 # How the settings read a variable; environment.py has methods of its own for what django-environ lacks.
-READ = re.compile(r"""env\.(?:str|int|float|bool|list|json|url|one_of|ENVIRON\.get)\(\s*["']([A-Z][A-Z0-9_]*)["']""")
+READ = re.compile(
+    r"""env\.(?:str|int|float|bool|list|json|url|one_of|networks|ENVIRON\.get)\(\s*["']([A-Z][A-Z0-9_]*)["']"""
+)
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
 
 def documented() -> dict[str, str]:
     """Return each documented variable with its default."""
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    return {name: default for name, default, _ in ROW.findall(text)}
+    return {name: default for name, default, _ in ROW.findall(DOCUMENT.read_text())}
 
 
 def read_by_settings() -> set[str]:
@@ -64,6 +69,39 @@ def plain(command: str) -> str:
 def test_compose_runs_what_the_procfile_runs() -> None:
     commands = {name: plain(services()[name]["command"]) for name in procfile()}
     assert commands == procfile()
+
+
+def test_flowers_buttons_work_however_it_is_started() -> None:
+    assert "FLOWER_UNAUTHENTICATED_API=true" in procfile()["flower"]
+    assert "FLOWER_UNAUTHENTICATED_API=true" in services()["flower"]["command"]
+
+
+def test_the_web_believes_the_proxies_that_the_setting_names() -> None:
+    assert (
+        f"--forwarded-allow-ips=${{TRUSTED_PROXIES:-{documented()['TRUSTED_PROXIES'].strip('`')}}}" in procfile()["web"]
+    )
+
+
+def test_flowers_health_check_fails_on_a_socket_that_nobody_listens_on(short_folder: Path) -> None:
+    command = services()["flower"]["healthcheck"]["test"]
+    path = str(short_folder / "flower.sock")
+    words = [sys.executable if word == "python" else word.replace("/data/flower.sock", path) for word in command[1:]]
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        assert subprocess.run(words, check=False).returncode == 0
+    assert Path(path).exists()
+    assert subprocess.run(words, check=False, stderr=subprocess.DEVNULL).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "name", ["PORT", *(f"ARBORETUM_{name}" for name in ("WORKER_SLOTS", "WORKER_THREADS", "LEASE_SECONDS"))]
+)
+def test_documented_ranges_are_the_real_ones(name: str) -> None:
+    sources = "".join(path.read_text() for path in SETTINGS.glob("*.py"))
+    least, most = re.search(rf'"{name}",.*?least=(\w+), most=(\w+)', sources).groups()
+    row = next(meaning for other, _, meaning in ROW.findall(DOCUMENT.read_text()) if other == name)
+    assert f"rom {least} to {int(most)}" in row
 
 
 def test_the_image_starts_the_web_as_the_procfile_does() -> None:

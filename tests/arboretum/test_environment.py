@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from arboretum.settings import environment
-from arboretum.settings.environment import CheckedEnv, encryption_keys, kept_secret, secret_key
+from arboretum.settings.environment import CheckedEnv, encryption_keys, kept_secret, secret_key, trusted_origins
 
 
 @pytest.fixture
@@ -53,6 +53,52 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch, method, default):
     monkeypatch.setenv("X", " ")
     env = CheckedEnv()
     assert (getattr(env, method)("X", default=default), env.problems) == (default, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "text"),
+    [("int", "0"), ("int", "11"), ("int", "-1"), ("float", "nan"), ("float", "inf"), ("float", "0.9")],
+)
+def test_a_number_out_of_its_range_is_noted_and_its_default_taken(monkeypatch, method, text):
+    monkeypatch.setenv("X", text)
+    env = CheckedEnv()
+    assert getattr(env, method)("X", default=5, least=1, most=10) == 5
+    assert env.problems == ["X must be from 1 to 10."]
+
+
+@pytest.mark.parametrize("text", ["1", "10"])
+def test_the_ends_of_a_range_belong_to_it(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    env = CheckedEnv()
+    assert (env.int("X", default=5, least=1, most=10), env.problems) == (int(text), [])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("", ["::1"]), ("*", ["*"]), ("10.0.0.7,172.16.0.0/12,fd00::/8", ["10.0.0.7", "172.16.0.0/12", "fd00::/8"])],
+)
+def test_addresses_and_networks(monkeypatch, text, value):
+    monkeypatch.setenv("X", text)
+    env = CheckedEnv()
+    assert (env.networks("X", default=["::1"]), env.problems) == (value, [])
+
+
+@pytest.mark.parametrize("text", ["proxy", "10.0.0.1, 10.0.0.2", "10.0.0.1/8", "10.0.0.1,*", ","])
+def test_what_is_no_address_is_noted(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    env = CheckedEnv()
+    assert env.networks("X", default=["::1"]) == ["::1"]
+    assert len(env.problems) == 1
+    assert env.problems[0].startswith("X must be IP addresses or networks")
+
+
+def test_origins_follow_from_the_allowed_hosts():
+    assert trusted_origins(["arb.example", ".team.example", "[::1]", "*", ""]) == [
+        "https://arb.example",
+        "https://team.example",
+        "https://*.team.example",
+        "https://[::1]",
+    ]
 
 
 def test_one_of_names_what_is_allowed(monkeypatch):

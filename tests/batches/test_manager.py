@@ -7,9 +7,9 @@ import pytest
 from batches.execution.storing import store_outcomes
 from batches.manager import BadRows, BatchManager, BatchOptions
 from batches.models import Batch, Run
-from batches.publishing import queue_length
 from batches.states import BatchState, RunState
 from tests.support.factories import make_agent, make_batch, make_user, make_version
+from tests.support.queues import messages_on
 from workers.errors import InvalidInput
 
 from .execution.helpers import claim, failure, success
@@ -84,7 +84,7 @@ def test_starting_publishes_leases_once() -> None:
     batch = make_batch(rows=3)
     manager = BatchManager(batch.owner)
     manager.start(batch)
-    assert (batch.state, queue_length("batch")) == (BatchState.RUNNING, 1)
+    assert (batch.state, messages_on("batch")) == (BatchState.RUNNING, 1)
     assert batch.started_at is not None
     with pytest.raises(InvalidInput, match="is running; this needs it to be one of: ready"):
         manager.start(batch)
@@ -120,6 +120,10 @@ def test_cancelling_keeps_what_is_finished_and_cancels_the_rest() -> None:
     assert states == ["succeeded", "cancelled", "cancelled", "cancelled"]
     assert (batch.succeeded, batch.cancelled, batch.remaining) == (1, 3, 0)
     assert store_outcomes([success(running, "too late")]) == [False]
+    assert set(Run.objects.filter(state=RunState.CANCELLED).values_list("error_code", flat=True)) == {"cancelled"}
+    # What was cut short may be asked for again; what has ended may not.
+    manager.cancel(batch)
+    Batch.objects.update(state=BatchState.CANCELLED)
     with pytest.raises(InvalidInput):
         manager.cancel(batch)
 
@@ -162,6 +166,14 @@ def test_retrying_with_another_version_keeps_the_earlier_attempts() -> None:
     assert Run.objects.get(pk=first.id).attempts.count() == 2
     batch.refresh_from_db()
     assert (batch.succeeded, batch.failed) == (3, 0)
+
+
+def test_retrying_with_a_version_that_needs_other_columns_is_refused_before_anything_runs() -> None:
+    batch = failed_batch()
+    other = make_version(batch.agent_version.agent, prompt="{{ txt }}")
+    with pytest.raises(InvalidInput, match=r"line 1.*txt"):
+        BatchManager(batch.owner).retry(batch, version=other)
+    assert batch.failed == 2
 
 
 def test_retrying_with_a_strangers_version_is_refused() -> None:

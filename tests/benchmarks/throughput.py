@@ -51,6 +51,7 @@ def run(rig: Rig, size: Size, *, through_server: bool = False) -> Iterator[Figur
     yield Figure("runs/s while running", spread([size.rows / one.ran for one in passages], "runs/s", 0), aim)
     yield Figure("rows/s from file to file", spread([size.rows / one.whole for one in passages], "rows/s", 0))
     yield Figure("workers' CPU a run", spread([1000 * one.cpu / size.rows for one in passages], "ms"), "0.6 ms")
+    yield Figure("workers' CPU while running", spread([100 * one.cpu / one.ran for one in passages], "% of a core", 0))
     yield Figure("workers' memory (PSS)", spread([one.memory for one in passages], "MB", 0), "300 MB")
     yield Figure("Valkey's highest memory", f"{connection().info('memory')['used_memory_peak'] / MB:.1f} MB", "64 MB")
 

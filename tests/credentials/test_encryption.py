@@ -8,6 +8,8 @@ from credentials import encryption
 from credentials.models import Credential
 from tests.credentials.conftest import KEY
 
+pytestmark = pytest.mark.security
+
 
 def test_a_key_comes_back_and_is_not_in_what_is_stored(encryption_keys):
     stored, key_id = encryption.encrypt(KEY)

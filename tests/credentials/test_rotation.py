@@ -7,7 +7,7 @@ from credentials.encryption import DecryptionFailed, key_id
 from credentials.models import Credential
 from tests.support.factories import make_credential, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 
 @pytest.fixture

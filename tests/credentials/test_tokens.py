@@ -13,7 +13,7 @@ from tests.credentials.conftest import stored_text
 from tests.support.factories import make_user
 from workers.errors import InvalidInput
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.security]
 
 DAY = dt.timedelta(days=1)
 

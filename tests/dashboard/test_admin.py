@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
 from batches.models import Attempt, Leadership, Lease, RunEvent
+from credentials import services
 from credentials.models import ApiToken, Credential, ProviderModel, User
 from credentials.services import create_token
 from tests.support.factories import make_agent, make_batch, make_credential, make_user
@@ -129,6 +130,7 @@ def test_paginator_counts_no_further_than_its_cap(db: None, django_assert_num_qu
     assert CappedPaginator(range(20_000), 50).count == MOST_ROWS
 
 
+@pytest.mark.security
 def test_not_staff_is_kept_out(client_of: ClientOf, owner: User):
     response = client_of(owner).get("/admin/batches/run/", follow=True)
 
@@ -155,6 +157,7 @@ def test_credential_is_added_with_its_key_encrypted(client_of: ClientOf, admin: 
     assert (stored.owner, stored.reveal_key(), stored.last_four) == (admin, KEY, "9876")
 
 
+@pytest.mark.security
 def test_key_never_comes_out_of_the_admin(client_of: ClientOf, admin: User):
     credential = make_credential(admin, name="main", provider="openai", key=KEY)
     client = client_of(admin)
@@ -171,6 +174,7 @@ def test_key_never_comes_out_of_the_admin(client_of: ClientOf, admin: User):
     assert "…9876" in client.get(address_of(Credential, "change", credential.pk)).content.decode()
 
 
+@pytest.mark.security
 def test_refused_form_does_not_repeat_the_key(client_of: ClientOf, admin: User):
     response = client_of(admin).post(address_of(Credential, "add"), credential_form(key=KEY, name="not / allowed"))
 
@@ -185,6 +189,7 @@ def test_refused_form_does_not_repeat_the_key(client_of: ClientOf, admin: User):
         ({"key": ""}, "needs a key"),
         ({"key": KEY, "base_url": "ftp://x"}, "base_url: must be like"),
         ({"key": "two words"}, "only visible ASCII"),
+        ({"key": KEY, "organisation": "a\u200bb"}, "organisation: only printable characters are allowed"),
     ],
 )
 def test_bad_credentials_are_refused_with_the_reason(
@@ -194,6 +199,63 @@ def test_bad_credentials_are_refused_with_the_reason(
 
     assert message in response.content.decode()
     assert not Credential.objects.exists()
+
+
+@pytest.mark.parametrize("page", ["add", "change"])
+def test_a_name_that_is_taken_is_refused(client_of: ClientOf, admin: User, page: str):
+    make_credential(admin, name="taken")
+    mine = make_credential(admin, name="mine", provider="openai", key=KEY)
+    address = address_of(Credential, page, *([mine.pk] if page == "change" else []))
+
+    response = client_of(admin).post(address, credential_form(key=KEY, name="taken"))
+
+    assert "already exists" in response.content.decode()
+    assert set(Credential.objects.values_list("name", flat=True)) == {"taken", "mine"}
+
+
+@pytest.mark.parametrize("page", ["add", "change"])
+def test_a_name_that_is_taken_while_the_form_is_checked_is_refused(
+    client_of: ClientOf, admin: User, page: str, monkeypatch: pytest.MonkeyPatch
+):
+    mine = make_credential(admin, name="mine", provider="openai", key=KEY)
+    check = services._check
+
+    def check_and_lose(credential: Credential) -> None:
+        """Somebody else is faster by a moment."""
+        check(credential)
+        make_credential(admin, name="main")
+
+    monkeypatch.setattr(services, "_check", check_and_lose)
+    address = address_of(Credential, page, *([mine.pk] if page == "change" else []))
+
+    response = client_of(admin).post(address, credential_form(key=KEY))
+
+    assert response.status_code == 200
+    assert "there is already a credential called &#x27;main&#x27;" in response.content.decode()
+    assert Credential.objects.get(name="main").provider == "simulated"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("input_price", "-0.1", "must be at least 0"),
+        ("output_price", "-1", "must be at least 0"),
+        ("requests_per_minute", "0", "must be a whole number from 1 to 2147483647"),
+        ("tokens_per_minute", "0", "must be a whole number from 1 to 9223372036854775807"),
+        ("max_concurrency", "99999999999", "must be a whole number from 1 to 2147483647"),
+        ("max_output_tokens", "0", "must be a whole number from 1 to 2147483647"),
+        ("context_window", "0", "must be a whole number from 1 to 2147483647"),
+    ],
+)
+def test_limits_that_the_command_refuses_are_refused_here_too(
+    client_of: ClientOf, admin: User, field: str, value: str, message: str
+):
+    form = {"credential": make_credential(admin).pk, "name": "m", field: value}
+
+    response = client_of(admin).post(address_of(ProviderModel, "add"), form)
+
+    assert message in response.content.decode()
+    assert not ProviderModel.objects.exists()
 
 
 def changed(client: Client, credential: Credential, **values: str) -> Credential:

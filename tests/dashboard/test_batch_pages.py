@@ -199,6 +199,7 @@ async def test_download_streams_through_the_asynchronous_stack(async_client: Asy
     assert len(b"".join(parts).splitlines()) == 30
 
 
+@pytest.mark.security
 async def test_download_of_a_stranger_is_refused(async_client: AsyncClient, owner: User):
     from asgiref.sync import sync_to_async
 

@@ -12,6 +12,8 @@ import dashboard
 from credentials.models import User
 from tests.support.factories import make_batch
 
+pytestmark = pytest.mark.security
+
 TEMPLATES = sorted((Path(dashboard.__file__).parent / "templates").rglob("*.html"))
 
 

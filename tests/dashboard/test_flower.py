@@ -70,6 +70,7 @@ async def body(response) -> bytes:
     return b"".join([part async for part in response.streaming_content])
 
 
+@pytest.mark.security
 async def test_anonymous_is_sent_to_the_sign_in_page(async_client: AsyncClient, upstream: Upstream):
     response = await async_client.get("/flower/tasks?limit=5")
 
@@ -78,6 +79,7 @@ async def test_anonymous_is_sent_to_the_sign_in_page(async_client: AsyncClient, 
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.security
 async def test_not_staff_is_refused(async_client: AsyncClient, upstream: Upstream, method: str):
     await async_client.aforce_login(await sync_to_async(make_user)())
 
@@ -96,6 +98,7 @@ async def test_answer_is_streamed_without_hop_by_hop_headers(staff: AsyncClient,
     assert "default-src 'none'" in response["Content-Security-Policy"]
 
 
+@pytest.mark.security
 async def test_our_session_stays_here(staff: AsyncClient, upstream: Upstream):
     staff.cookies["_xsrf"] = "of-flower"
     staff.cookies["csrftoken"] = "of-ours"
@@ -115,6 +118,7 @@ async def test_redirects_and_cookies_come_back(staff: AsyncClient, upstream: Ups
     assert response.cookies["_xsrf"]["path"] == "/flower"
 
 
+@pytest.mark.security
 async def test_post_passes_from_our_own_pages_alone(staff: AsyncClient, upstream: Upstream):
     def post(**headers: str):
         return staff.post("/flower/api/x", "a=1", content_type="application/x-www-form-urlencoded", headers=headers)
@@ -128,7 +132,21 @@ async def test_post_passes_from_our_own_pages_alone(staff: AsyncClient, upstream
     assert (upstream.requests[0].method, upstream.bodies) == ("POST", [b"a=1"])
 
 
+async def test_post_passes_through_a_proxy_that_speaks_tls(staff: AsyncClient, upstream: Upstream, settings):
+    async def status(origin: str) -> int:
+        return (
+            await staff.post("/flower/api/x", "a=1", content_type="text/plain", headers={"Origin": origin})
+        ).status_code
+
+    settings.HTTPS = False
+    assert await status("https://testserver") == 403
+    settings.HTTPS = True
+    assert await status("https://testserver") == 200
+    assert await status("https://evil.example") == 403
+
+
 @pytest.mark.parametrize("path", ["../admin/", "a/../../b", "%2e%2e/x"])
+@pytest.mark.security
 async def test_path_cannot_climb(staff: AsyncClient, upstream: Upstream, path: str):
     assert (await staff.get(f"/flower/{path}")).status_code == 404
     assert upstream.requests == []

@@ -68,6 +68,7 @@ def test_overview_keeps_itself_up_to_date(client_of: ClientOf, owner: User):
     assert 'data-live="10"' in page(client, reverse("overview-live"))
 
 
+@pytest.mark.security
 def test_strangers_see_nothing(client_of: ClientOf, owner: User):
     agent = make_agent(owner, slug="secret-agent")
     batch = make_batch(owner, agent.current_version, rows=1, name="secret batch")

@@ -8,6 +8,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RegexPattern
 
+pytestmark = pytest.mark.security
+
 SAMPLES = {"app_label": "agents", "content_type_id": "1", "object_id": "1", "pk": "1", "slug": "x", "url": "x"}
 # What may be seen or sent without being signed in.
 ALLOWED = {"/sign-in/", "/sign-in/x/"}

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from arboretum.settings.environment import trusted_origins
 from credentials.models import User
 from credentials.sign_in import make_sign_in_token
 from tests.support.factories import make_superuser, make_user
@@ -46,6 +47,7 @@ def test_wrong_password_says_so_without_saying_which_part_is_wrong(client: Clien
 @pytest.mark.parametrize(
     "target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"]
 )
+@pytest.mark.security
 def test_next_never_leads_to_another_site(client: Client, admin: User, target: str):
     response = client.post(reverse("sign-in"), {"username": "root", "password": PASSWORD, "next": target})
 
@@ -53,6 +55,7 @@ def test_next_never_leads_to_another_site(client: Client, admin: User, target: s
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/"])
+@pytest.mark.security
 def test_next_of_a_link_never_leads_to_another_site(client: Client, admin: User, target: str):
     response = client.post(link_to(admin), {"next": target})
 
@@ -87,6 +90,7 @@ def test_used_link_signs_nobody_in_and_says_what_to_do(client: Client, admin: Us
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("token", ["x", "WzEsIng", "a" * 1000, "%00"])
+@pytest.mark.security
 def test_made_up_link_is_refused(client: Client, token: str):
     assert client.get(f"/sign-in/{token}/").status_code == 410
 
@@ -104,6 +108,7 @@ def test_link_page_is_not_cached(client: Client, admin: User):
     assert "no-store" in client.get(link_to(admin))["Cache-Control"]
 
 
+@pytest.mark.security
 def test_sign_out_is_by_post_alone_and_ends_the_session(client: Client, admin: User):
     client.force_login(admin)
     old_session = client.cookies["sessionid"].value
@@ -115,6 +120,7 @@ def test_sign_out_is_by_post_alone_and_ends_the_session(client: Client, admin: U
     assert client.get("/").status_code == 302
 
 
+@pytest.mark.security
 def test_forms_are_protected_against_other_sites(admin: User):
     strict = Client(enforce_csrf_checks=True)
     assert strict.post(reverse("sign-in"), {"username": "root", "password": PASSWORD}).status_code == 403
@@ -132,3 +138,17 @@ def test_admin_sign_in_is_ours(client: Client, owner: User):
 def test_signed_in_visitor_of_the_sign_in_page_goes_on(client: Client, admin: User):
     client.force_login(admin)
     assert client.get(reverse("sign-in"))["Location"] == "/"
+
+
+def test_behind_a_proxy_that_speaks_tls_the_password_signs_in(admin: User, settings):
+    client = Client(enforce_csrf_checks=True)
+    client.get("/sign-in/")
+    form = {"username": admin.username, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"].value}
+
+    def status(origin: str) -> int:
+        return client.post("/sign-in/", form, headers={"Origin": origin}).status_code
+
+    assert status("https://testserver") == 403
+    settings.CSRF_TRUSTED_ORIGINS = trusted_origins(["testserver"])
+    assert status("https://evil.example") == 403
+    assert status("https://testserver") == 302

@@ -81,22 +81,47 @@ def test_items_of_a_moment_share_one_flush_and_get_their_own_result(engine: Engi
     assert [len(group) for group in groups] == [100, 100, 50]
 
 
-def test_a_failing_flush_fails_its_items_alone(engine: Engine) -> None:
+def test_a_bad_item_fails_alone(engine: Engine) -> None:
     def flush(items: Sequence[int]) -> list[int]:
-        if 1 in items:
-            raise ValueError("bad group")
+        if 13 in items:
+            raise ValueError("bad item")
         return list(items)
 
     coalescer: Coalescer[int, int] = Coalescer(engine, flush, interval=0.01)
 
     async def ask() -> list[int | BaseException]:
-        first = await asyncio.gather(coalescer.submit(1), coalescer.submit(2), return_exceptions=True)
-        return [*first, await coalescer.submit(3)]
+        return await asyncio.gather(*(coalescer.submit(number) for number in range(50)), return_exceptions=True)
 
-    first, second, third = engine.submit(ask()).result(timeout=10)
-    assert isinstance(first, ValueError)
-    assert isinstance(second, ValueError)
-    assert third == 3
+    results = engine.submit(ask()).result(timeout=10)
+    assert isinstance(results[13], ValueError)
+    assert [result for result in results if isinstance(result, int)] == [n for n in range(50) if n != 13]
+
+
+def test_a_group_is_bounded_by_size_too(engine: Engine) -> None:
+    groups: list[int] = []
+
+    def flush(items: Sequence[int]) -> list[int]:
+        groups.append(sum(items))
+        return list(items)
+
+    coalescer: Coalescer[int, int] = Coalescer(engine, flush, interval=0.01, size_of=lambda item: item, max_size=100)
+
+    async def ask() -> None:
+        await asyncio.gather(*(coalescer.submit(size) for size in (60, 30, 20, 500, 10)))
+
+    engine.submit(ask()).result(timeout=10)
+    assert groups == [90, 20, 500, 10]
+
+
+def test_a_stopping_process_gives_a_lost_database_up(engine: Engine) -> None:
+    def lost() -> None:
+        raise OperationalError("gone")
+
+    engine.give_up(0.3)
+    started = time.monotonic()
+    with pytest.raises(OperationalError):
+        engine.submit(engine.run_db(lost)).result(timeout=10)
+    assert time.monotonic() - started < 3
 
 
 def test_a_caller_that_gives_up_does_not_disturb_the_group(engine: Engine) -> None:

@@ -89,6 +89,7 @@ def fail_with_secret() -> None:
 
 @pytest.mark.parametrize("style", ["json", "console"])
 @pytest.mark.parametrize("kind", ["structlog", "logging"])
+@pytest.mark.security
 def test_tracebacks_are_written_without_keys_or_local_variables(make_log, style: str, kind: str):
     log = make_log(style)
     try:
@@ -105,6 +106,7 @@ def test_tracebacks_are_written_without_keys_or_local_variables(make_log, style:
     assert "my secret question" not in log.text
 
 
+@pytest.mark.security
 def test_keys_in_arguments_and_messages_are_masked(make_log):
     log = make_log("json")
     structlog.get_logger("x").info("odd", headers={"Authorization": f"Bearer {KEY}"}, url=f"https://h/?api_key={KEY}")
@@ -115,6 +117,7 @@ def test_keys_in_arguments_and_messages_are_masked(make_log):
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.security
 def test_a_line_break_in_a_value_makes_no_second_line(make_log, style: str):
     log = make_log(style)
     structlog.get_logger("x").info("odd", path="/a\n2026-01-01 [info] forged")

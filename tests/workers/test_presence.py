@@ -55,3 +55,14 @@ def test_without_a_server_the_caller_is_told(settings) -> None:
     settings.REDIS_URL = "unix:///tmp/arboretum-there-is-no-server-here.sock"
     with pytest.raises(redis.ConnectionError):
         live_workers()
+
+
+def test_workers_are_found_by_the_queue_that_they_serve() -> None:
+    announce("all@here", {"slots": 1, "busy": 0, "queues": "batch,control,interactive"})
+    announce("single@here", {"slots": 1, "busy": 0, "queues": "interactive"})
+    announce("none@here", {"slots": 1, "busy": 0, "queues": ""})
+    announce("silent@here", {"slots": 1, "busy": 0})
+    assert [worker.name for worker in live_workers("batch")] == ["all@here", "silent@here"]
+    assert [worker.name for worker in live_workers("interactive")] == ["all@here", "silent@here", "single@here"]
+    assert len(live_workers()) == 4
+    assert live_workers("interactive")[2].queues == {"interactive"}

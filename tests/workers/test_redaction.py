@@ -9,6 +9,8 @@ import pytest
 
 from workers.redaction import MASK, masked, masked_text, redact
 
+pytestmark = pytest.mark.security
+
 KEY = "sk-proj-AbCdEf0123456789"
 
 

@@ -1,5 +1,6 @@
 """The supervisor: parts start, are started again, and stop in order, whatever they do."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import psutil
 import pytest
 
 from tests.support.waiting import wait_for
+from workers.supervisor import Part, PartKeeper
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -189,3 +191,40 @@ def lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.fixture
+def slow_start(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let a process be told of only a while after it was started; returns the ids of those that were started."""
+    pids: list[int] = []
+    real = asyncio.create_subprocess_exec
+
+    async def create(*arguments, **options):
+        process = await real(*arguments, **options)
+        pids.append(process.pid)
+        await asyncio.sleep(0.3)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", create)
+    return pids
+
+
+async def test_a_part_that_is_just_being_started_is_stopped_too(slow_start: list[int]) -> None:
+    keeper = PartKeeper(Part("slow", ["sleep", "60"], lambda pid: True), lambda name, line: None)
+    keeping = asyncio.create_task(keeper.keep())
+    await asyncio.sleep(0.1)
+    await keeper.stop()
+    assert len(slow_start) == 1
+    assert not lives(slow_start[0])
+    await asyncio.wait_for(keeping, 2)
+
+
+async def test_a_part_that_is_just_being_started_is_killed_too(slow_start: list[int]) -> None:
+    deaf = ["sh", "-c", "trap '' TERM; sleep 60"]
+    keeper = PartKeeper(Part("deaf", deaf, lambda pid: True, grace_seconds=60), lambda name, line: None)
+    keeping = asyncio.create_task(keeper.keep())
+    await asyncio.sleep(0.1)
+    stopping = asyncio.create_task(keeper.stop())
+    keeper.kill()
+    await asyncio.wait_for(asyncio.gather(keeping, stopping), 5)
+    assert [lives(pid) for pid in slow_start] == [False]

@@ -28,6 +28,17 @@ class FileLock:
             return False
         return True
 
+    def sign(self) -> None:
+        """Write this process' id into the file, for others to read in `holder`; call it with the lock held alone."""
+        self.path.write_text(f"{os.getpid()}\n")
+
+    def holder(self) -> str:
+        """Return what the last `sign` wrote; empty where the file is missing or nobody signed."""
+        try:
+            return self.path.read_text().strip()
+        except OSError:
+            return ""
+
     def release(self) -> None:
         """Give the lock back; nothing happens where it is not held."""
         if self._descriptor is not None:

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 from typing import Any
 
+from django.db import transaction
+
 from agents.management.arguments import (
     add_version_arguments,
     parse_json,
@@ -15,7 +17,7 @@ from agents.management.try_out import try_out
 from agents.messages import build_messages
 from agents.models import AgentState, AgentVersion
 from agents.selectors import get_agent, get_version, list_agents
-from agents.services import create_agent, new_version, provider_config, spec_of, update_agent
+from agents.services import create_agent, new_version, provider_config, require_runnable, spec_of, update_agent
 from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.management.output import printable
 from credentials.models import User
@@ -67,9 +69,10 @@ class Command(ArboretumCommand):
         if options["param"] or options["drop_param"]:
             kept = {**(before.parameters if before else {}), **changes.get("parameters", {})}
             changes["parameters"] = {name: value for name, value in kept.items() if name not in options["drop_param"]}
-        version = new_version(user, agent, note=options["note"], **changes)
         words = {field: options[field] for field in ("name", "description", "state")}
-        update_agent(user, agent, **words)
+        with transaction.atomic():  # A refused word leaves no version behind.
+            version = new_version(user, agent, note=options["note"], **changes)
+            update_agent(user, agent, **words)
         said = any(value is not None for value in words.values())
         return self._done("Unchanged" if version == before and not said else "Updated", get_version(user, agent.slug))
 
@@ -90,6 +93,7 @@ class Command(ArboretumCommand):
     def run_once(self, user: User, options: dict[str, Any]) -> int:
         """Run an agent once in this process and print its answer, usage, cost and latency."""
         version = get_version(user, options["reference"])
+        require_runnable(version, trial=True)
         spec = spec_of(version)
         input = parse_json("--input", text_or_file(options["input"]))
         messages = build_messages(spec, "chat" if options["chat"] else "columns", input)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from credentials.management.base import EXIT_OK, PlainCommand
 from credentials.services import ensure_first_superuser
 from credentials.sign_in import make_sign_in_token
-from dashboard.management.stack import HOST, port_is_free, stages
+from dashboard.management.stack import HOST, only_stack_of, port_is_free, stages
 from workers.embedded.paths import flower_socket
 from workers.embedded.valkey import ensure_redis, private_folder, stop_if_mine
 from workers.errors import InvalidInput, ServerUnavailable
@@ -40,13 +40,19 @@ class Command(PlainCommand):
         port, workers = options["port"], options["workers"]
         if workers < 1:
             raise InvalidInput("--workers must be at least 1.")
-        if not port_is_free(port):
-            raise ServerUnavailable(f"Port {port} is taken; choose another with --port or PORT.")
+        # It holds the database, the secrets, and Flower's socket, which asks nobody who he is.
+        data_dir = private_folder(Path(settings.ARBORETUM_DATA_DIR))
+        with only_stack_of(data_dir):
+            if not port_is_free(port):
+                raise ServerUnavailable(f"Port {port} is taken; choose another with --port or PORT.")
+            self._run_stack(port, workers, data_dir)
+        return EXIT_OK
+
+    def _run_stack(self, port: int, workers: int, data_dir: Path) -> None:
         try:
-            self._prepare()
-            parts = stages(port, workers, Path(settings.ARBORETUM_DATA_DIR))
+            self._prepare(data_dir)
             # Valkey is a server of its own and no part; should it die, it is started again.
-            supervisor = Supervisor(parts, self._say, watch=ensure_redis)
+            supervisor = Supervisor(stages(port, workers, data_dir), self._say, watch=ensure_redis)
             supervisor.run(lambda: self._announce(port))
         except PartFailed as error:
             raise ServerUnavailable(str(error)) from None
@@ -54,12 +60,8 @@ class Command(PlainCommand):
             if stop_if_mine():
                 self._say("valkey", "stopped")
             self._say("", "Stopped.")
-        return EXIT_OK
 
-    def _prepare(self) -> None:
-        data_dir = Path(settings.ARBORETUM_DATA_DIR)
-        # It holds the database, the secrets, and Flower's socket, which asks nobody who he is.
-        private_folder(data_dir)
+    def _prepare(self, data_dir: Path) -> None:
         private_folder(flower_socket(data_dir).parent)
         ensure_redis()
         call_command("migrate", interactive=False, verbosity=0)

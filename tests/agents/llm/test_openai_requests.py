@@ -9,9 +9,9 @@ import pytest
 from agents.llm.client import LLMClient
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.providers.openai.sse import ALIVE, read_events
-from agents.llm.providers.openai.wire import is_strict, parse_completion, request_body
+from agents.llm.providers.openai.wire import MOST_TOKENS, is_strict, parse_completion, request_body
 from agents.llm.registry import provider_type
-from agents.llm.types import Message, ToolCall, ToolSpec
+from agents.llm.types import Message, ToolCall, ToolSpec, Usage
 from tests.support.provider_server import FakeServer
 from workers.errors import ErrorCode, WorkError
 
@@ -139,6 +139,12 @@ def test_parameters_cannot_replace_what_arboretum_fills_in():
         ({"anyOf": [CLOSED, {"type": "object", "properties": {"b": {}}}]}, False),
         ({**CLOSED, "properties": {"a": {"type": "object", "properties": {}}}}, False),
         ({"type": "string"}, True),
+        # Data that looks like an open schema.
+        ({"const": {"type": "object"}}, True),
+        ({**CLOSED, "properties": {"a": {"enum": [{"type": "object"}, {"properties": {}}]}}}, True),
+        ({"type": "string", "default": {"type": "object"}, "examples": [{"type": "object"}]}, True),
+        # Fields that are called like keywords are schemas all the same.
+        ({**CLOSED, "properties": {"default": {"type": "object"}}, "required": ["default"]}, False),
     ],
 )
 def test_only_closed_schemas_are_strict(schema: dict[str, Any], strict: bool):
@@ -197,10 +203,18 @@ def test_answers_without_an_answer_are_errors(parsed: dict[str, Any], code: str)
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("usage", [None, [], {"prompt_tokens": "7"}, {"prompt_tokens": -7, "completion_tokens": 1}])
+@pytest.mark.parametrize(
+    "usage", [None, [], {"prompt_tokens": "7"}, {"prompt_tokens": -7, "completion_tokens": 1}, {"prompt_tokens": True}]
+)
 def test_unusable_usage_is_estimated(usage: Any):
     completion = parse_completion({**answer(content="abcd"), "usage": usage}, {}, ask("abcd"), "")
     assert (completion.usage.input_tokens, completion.usage.output_tokens) == (5, 1)
+
+
+def test_usage_beyond_all_reason_is_capped():
+    usage = {"prompt_tokens": 10**30, "completion_tokens": MOST_TOKENS - 1}
+    completion = parse_completion({**answer(content="abcd"), "usage": usage}, {}, ask("abcd"), "")
+    assert completion.usage == Usage(MOST_TOKENS, MOST_TOKENS - 1)
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:

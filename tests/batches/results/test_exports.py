@@ -86,6 +86,7 @@ def test_csv_lays_the_record_flat(results):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.security
 def test_no_cell_of_a_csv_begins_like_a_formula(results):
     rows = csv_rows(b"".join(results.stream("csv")))
     for column in ("output", "parsed.category", "input.text"):
@@ -164,6 +165,7 @@ def test_parquet_without_pyarrow_says_what_to_install(results, tmp_path, monkeyp
     ("text", "shown"),
     [("", ""), ("'=x", "'=x"), ("-1e5", "-1e5"), ("+.5", "+.5"), ("-1-1", "'-1-1"), ("=", "'="), ("1=1", "1=1")],
 )
+@pytest.mark.security
 def test_only_what_begins_like_a_formula_is_guarded(text, shown):
     assert guarded(text) == shown
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dashboard.management.stack import port_is_free
+from dashboard.management.stack import only_stack_of, port_is_free
 from tests.support.waiting import wait_for
 from workers.embedded.paths import flower_socket, valkey_socket
 from workers.embedded.server import ServerState, ValkeyServer
@@ -164,3 +164,26 @@ def test_no_workers_at_all_are_refused(short_folder: Path) -> None:
     done = manage(short_folder, "up", "--workers", "0")
     assert done.returncode == 2
     assert "--workers must be at least 1." in done.stderr
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "-1"])
+def test_a_port_out_of_range_is_refused(short_folder: Path, port: str) -> None:
+    done = manage(short_folder, "up", f"--port={port}")
+    assert done.returncode == 2
+    assert "--port must be from 1 to 65535." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_stack_on_a_data_directory_is_refused_and_told_of_the_first(short_folder: Path) -> None:
+    with only_stack_of(short_folder):
+        done = manage(short_folder, "up", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert f"already runs on the data directory {short_folder} (process {os.getpid()})" in done.stderr
+    assert "Starting" not in done.stdout
+    assert not (short_folder / "valkey").exists()
+
+
+def test_the_end_of_a_stack_lets_the_next_one_run(short_folder: Path) -> None:
+    for _ in range(2):
+        with only_stack_of(short_folder):
+            assert (short_folder / "up.lock").read_text() == f"{os.getpid()}\n"

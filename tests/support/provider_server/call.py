@@ -64,6 +64,7 @@ class Answer:
     tool_calls: list[dict[str, Any]]
     finish_reason: str
     usage: dict[str, int] | None
+    overrides: dict[str, Any]
 
     @classmethod
     def to(cls, call: Call, config: ServerConfig) -> "Answer":
@@ -73,7 +74,8 @@ class Answer:
         completion = max(len(text) // 4, 1)
         total = call.prompt_tokens + completion
         usage = {"prompt_tokens": call.prompt_tokens, "completion_tokens": completion, "total_tokens": total}
-        return cls(call, text, calls, "tool_calls" if calls else "stop", usage if config.usage else None)
+        told = usage if config.usage else None
+        return cls(call, text, calls, "tool_calls" if calls else "stop", told, config.overrides)
 
     def whole(self) -> bytes:
         """Return the body of a whole answer."""
@@ -82,7 +84,8 @@ class Answer:
             message["tool_calls"] = self.tool_calls
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason, "logprobs": None}
         body = {"id": "chatcmpl-fake", "object": "chat.completion", "created": 1, "model": self.call.body["model"]}
-        return orjson.dumps(body | {"choices": [choice]} | ({"usage": self.usage} if self.usage else {}))
+        usage = {"usage": self.usage} if self.usage else {}
+        return orjson.dumps(body | {"choices": [choice]} | usage | self.overrides)
 
     def events(self, chunk_size: int) -> list[bytes]:
         """Return the events of a streamed answer, tool calls and text in pieces of `chunk_size` characters."""

@@ -51,6 +51,7 @@ class ServerConfig:
     text: str = "Hello."
     tool_calls: list[list[dict[str, Any]]] = field(default_factory=list)  # steps of calls before the answer
     usage: bool = True  # whether the answer says its usage
+    overrides: dict[str, Any] = field(default_factory=dict)  # put over the fields of a whole answer, whatever they are
     requests_per_window: int | None = None  # per key, over any window
     tokens_per_window: int | None = None
     window: float = 60.0

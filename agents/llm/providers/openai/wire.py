@@ -11,9 +11,14 @@ import orjson
 from agents.llm.errors import BilledError
 from agents.llm.tokens import estimate_request_tokens, estimate_tokens
 from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
+from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
 
 from .errors import error_of_event
+
+# Of one call. The largest context windows are some 10,000,000; a server that claims more than twice that is broken or
+# lies. A hundred such calls still fit the columns that add them up, of 31 bits.
+MOST_TOKENS = 20_000_000
 
 
 def request_body(request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def is_strict(schema: Any) -> bool:
         if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(fields):
             return False
         return all(map(is_strict, fields.values()))
-    return all(map(is_strict, schema.values()))
+    return all(is_strict(value) for name, value in schema.items() if name not in DATA_KEYWORDS)
 
 
 def parse_json(body: bytes | str, content_type: str) -> dict[str, Any]:
@@ -123,11 +128,11 @@ def make_completion(
 
 
 def parse_usage(usage: Any) -> Usage | None:
-    """Return the tokens that the provider counted; None where it says nothing usable."""
+    """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable."""
     if not isinstance(usage, dict):
         return None
     counts = [usage.get("prompt_tokens"), usage.get("completion_tokens", 0)]
-    known = [count for count in counts if isinstance(count, int) and count >= 0]
+    known = [min(count, MOST_TOKENS) for count in counts if type(count) is int and count >= 0]  # True is no count.
     return Usage(*known) if len(known) == len(counts) else None
 
 
