@@ -8,9 +8,8 @@ from django.apps import apps
 from django.db.models import Model
 
 from batches import ids
-from batches.execution import host, lease_loop, leases, maintenance
+from batches.execution import host, lease_loop, leases, maintenance, turns
 from batches.states import BatchState, RunState
-from workers import engine
 
 from .documents import DOCUMENTS, PACKAGES, blocks, text_of
 
@@ -125,8 +124,8 @@ def test_every_state_is_told(state: str) -> None:
         ("a row in `Lease` for {:g} s", leases.LEASE_SECONDS),
         ("One heartbeat every {:g} s", leases.HEARTBEAT_SECONDS),
         ("Up to {:g} due rows", lease_loop.CLAIM_ROWS),
-        ("at most {:g} batches at once", lease_loop.MOST_LEASES),
-        ("After {:g} s a lease takes no more rows", lease_loop.TURN_SECONDS),
+        ("at most {:g} batches at once", turns.MOST_LOOPS),
+        ("After {:g} s a lease takes no more rows if other batches", lease_loop.TURN_SECONDS),
         ("a row that is due within {:g} s", lease_loop.SHORT_WAIT_SECONDS),
         ("gathers the outcomes of {:g} ms", host.GROUP_COMMIT_SECONDS * 1000),
         ("arrive within {:g} ms", host.GROUP_CLAIM_SECONDS * 1000),
@@ -134,7 +133,7 @@ def test_every_state_is_told(state: str) -> None:
         ("(`Leadership`, {:g} s,", maintenance.LEADERSHIP_SECONDS),
         ("single runs untaken for {:g} s", maintenance.UNTAKEN_SECONDS),
         ("fails after {:g} s without a new chunk", maintenance.ABANDONED_SECONDS),
-        ("waited for, up to {:g} s", engine.DATABASE_PATIENCE),
+        ("due later than in {:g} s ends the task", host.SHORT_DELAY_SECONDS),
         ("at most {:,} rows", ids.MAX_BATCH_ROWS),
     ],
 )
