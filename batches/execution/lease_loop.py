@@ -50,7 +50,8 @@ class LeaseLoop:
         turns.begin(self._batch_id, self)
         try:
             while await self._top_up():
-                await self._host.slots.wait(LONGEST_WAIT_SECONDS)
+                if not (self._may_claim() and self._host.slots.free):
+                    await self._host.slots.wait(LONGEST_WAIT_SECONDS)
                 await asyncio.sleep(TOP_UP_SECONDS)
         finally:
             turns.end_claiming(self._batch_id, self)

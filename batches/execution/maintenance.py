@@ -70,16 +70,7 @@ def sweep(holder: str) -> None:
     """Do one round, if `holder` leads."""
     if not lead(holder):
         return
-    for step in (
-        reap,
-        return_unheld,
-        go_on_cancelling,
-        offer_batches,
-        offer_singles,
-        finalize_ended,
-        end_abandoned,
-        keep_house,
-    ):
+    for step in STEPS:
         run_step(step)
 
 
@@ -228,3 +219,16 @@ def keep_house() -> int:
         return 0
     publish_housekeeping()
     return 1
+
+
+# In this order: rows are taken back before they are offered.
+STEPS = (
+    reap,
+    return_unheld,
+    go_on_cancelling,
+    offer_batches,
+    offer_singles,
+    finalize_ended,
+    end_abandoned,
+    keep_house,
+)

@@ -57,13 +57,20 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch, method, default):
 
 @pytest.mark.parametrize(
     ("method", "text"),
-    [("int", "0"), ("int", "11"), ("int", "-1"), ("float", "nan"), ("float", "inf"), ("float", "0.9")],
+    [("int", "0"), ("int", "11"), ("int", "-1"), ("float", "10.1"), ("float", "0.9")],
 )
 def test_a_number_out_of_its_range_is_noted_and_its_default_taken(monkeypatch, method, text):
     monkeypatch.setenv("X", text)
     env = CheckedEnv()
     assert getattr(env, method)("X", default=5, least=1, most=10) == 5
     assert env.problems == ["X must be from 1 to 10."]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
+def test_what_is_no_finite_number_is_noted(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    env = CheckedEnv()
+    assert (env.float("X", default=5.0, least=1, most=10), env.problems) == (5.0, ["X must be a number."])
 
 
 @pytest.mark.parametrize("text", ["1", "10"])

@@ -141,11 +141,11 @@ def test_signed_in_visitor_of_the_sign_in_page_goes_on(client: Client, admin: Us
 
 
 def test_behind_a_proxy_that_speaks_tls_the_password_signs_in(admin: User, settings):
-    client = Client(enforce_csrf_checks=True)
-    client.get("/sign-in/")
-    form = {"username": admin.username, "password": PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"].value}
-
     def status(origin: str) -> int:
+        client = Client(enforce_csrf_checks=True)
+        client.get("/sign-in/")
+        token = client.cookies["csrftoken"].value
+        form = {"username": admin.username, "password": PASSWORD, "csrfmiddlewaretoken": token}
         return client.post("/sign-in/", form, headers={"Origin": origin}).status_code
 
     assert status("https://testserver") == 403

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import get_commands, load_command_class
 
+from agents.messages import IGNORED_KEYS
 from credentials.management.base import PlainCommand
 from credentials.management.failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from workers.errors import ErrorCode
@@ -131,3 +132,9 @@ def test_every_choice_of_an_option_is_told(command: str, option: str) -> None:
     choices = choices_of(command, option)
     assert choices
     assert all(f"`{choice}`" in SECTIONS[command] for choice in choices)
+
+
+def test_every_key_that_a_chat_body_may_hold_is_told() -> None:
+    paragraph = next(part for part in SECTIONS["agents run"].split("\n\n") if part.startswith("A chat body"))
+    told = set(re.findall(r"`(\w+)`", paragraph.partition("decides:")[2].partition(". ")[0]))
+    assert told == IGNORED_KEYS

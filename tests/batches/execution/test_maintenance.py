@@ -192,7 +192,7 @@ def test_a_failing_step_does_not_stop_the_round(monkeypatch: pytest.MonkeyPatch)
     def reap() -> int:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(maintenance, "reap", reap)
+    monkeypatch.setattr(maintenance, "STEPS", (reap, *maintenance.STEPS[1:]))
     make_batch(rows=1, state=BatchState.FINALIZING)
     published: list[int] = []
     monkeypatch.setattr(maintenance, "publish_finalize", published.append)
