@@ -17,6 +17,7 @@ from agents.prompts import template
 from credentials.models import User
 from workers.errors import InvalidInput
 
+from .access import require_access
 from .creating import insert_rows
 from .execution.cancelling import cancel_rows
 from .inputs import InputReport, check_input, open_input
@@ -84,7 +85,7 @@ class BatchManager:
         The whole file is checked first: nothing is created where a row is bad, unless the user chose to skip bad rows.
         `on_progress` is told the rows written and their number. Raises InvalidInput (BadRows for bad rows).
         """
-        self._check_version(version)
+        require_access(self._user, version)
         options = options or BatchOptions()
         prompt = template(version.prompt)
         if columns := open_input(path).columns:
@@ -103,10 +104,6 @@ class BatchManager:
         log.info("batch_created", batch_id=batch.pk, rows=batch.total, skipped=batch.skipped_rows)
         return batch
 
-    def _check_version(self, version: AgentVersion) -> None:
-        if not AgentVersion.objects.visible_to(self._user).filter(pk=version.pk).exists():
-            raise InvalidInput(f"There is no agent {version}.")
-
     def _new_batch(self, version: AgentVersion, report: InputReport, options: BatchOptions) -> Batch:
         return Batch.objects.create(
             owner=self._user,
@@ -124,6 +121,7 @@ class BatchManager:
 
     def start(self, batch: Batch) -> Batch:
         """Start a ready batch."""
+        require_access(self._user, batch.agent_version)
         self._move(batch, [BatchState.READY], BatchState.RUNNING, started_at=Coalesce("started_at", Now()))
         publish_leases(batch.pk, lease_messages_wanted(batch.remaining))
         return batch
@@ -161,7 +159,7 @@ class BatchManager:
         With `version` they run with that version of the same or another agent. What earlier attempts cost is kept.
         """
         if version is not None:
-            self._check_version(version)
+            require_access(self._user, version)
             if batch.input_kind == InputKind.COLUMNS:
                 template(version.prompt).check(batch.columns)
         stays_paused = Case(When(state=BatchState.PAUSED, then=F("state")), default=Value(BatchState.RUNNING))

@@ -11,6 +11,7 @@ from agents.prompts import template
 from credentials.models import User
 from workers.errors import InvalidInput
 
+from .access import require_access
 from .execution.cancelling import CANCELLED
 from .ids import single_run_id
 from .inputs import canonical_json
@@ -30,6 +31,8 @@ def start_run(user: User, version: AgentVersion, columns: Mapping[str, Any]) -> 
 
 def start_runs(user: User, inputs: Sequence[tuple[AgentVersion, Mapping[str, Any]]]) -> list[Run]:
     """Start a run for each pair of version and columns, in one transaction, and return them in order."""
+    for version in {version.pk: version for version, _ in inputs}.values():
+        require_access(user, version)
     for version, columns in inputs:
         template(version.prompt).check(columns.keys())
     for left in reversed(range(INSERT_TRIES)):

@@ -10,7 +10,6 @@ from agents.models import AgentVersion
 from agents.services import spec_of
 from agents.spec import AgentSpec
 from workers.engine import Engine
-from workers.errors import ErrorCode, WorkError
 
 # A version never changes, but its credential's key and its model's price do.
 FRESH_SECONDS = 5.0
@@ -33,8 +32,6 @@ class LoadedAgent:
 def load_agent(version_id: int) -> LoadedAgent:
     """Return the version with this id. Raises WorkError where its credential is disabled or cannot be decrypted."""
     version = AgentVersion.objects.select_related("agent", "credential").get(pk=version_id)
-    if not version.credential.is_active:
-        raise WorkError(ErrorCode.INVALID_KEY, f"The credential '{version.credential.name}' is disabled.")
     return LoadedAgent(spec_of(version), version.credential.provider, provider_config(version.credential))
 
 

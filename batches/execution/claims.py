@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from batches.models import Batch, Run
+from batches.models import Batch, Run, RunQuerySet
 from batches.states import BatchState, RunState
 
 from .leases import require_live
@@ -52,6 +52,11 @@ class ClaimedRun:
     output_tokens: int = 0
 
 
+def due_rows(batch_id: int) -> RunQuerySet:
+    """Return the rows of a batch that may be taken now, in the order of the input (index `run_pending`)."""
+    return Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING).order_by("id")
+
+
 def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
     """Take up to `limit` due runs of a running batch, in the order of the input; fewer mean that no more are due now.
 
@@ -62,8 +67,7 @@ def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
         require_live(lease_id)
         if not Batch.objects.filter(pk=batch_id, state=BatchState.RUNNING).exists():
             return []
-        pending = Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING).order_by("id")
-        ids = list(pending.select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
+        ids = list(due_rows(batch_id).select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
         return _take(ids, RunState.PENDING, lease_id)
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
-from batches.models import Lease, Run
+from batches.models import Lease, Run, RunQuerySet
 from batches.states import RunState
 
 from .clock import now_plus
@@ -46,14 +46,18 @@ def renew_leases(lease_ids: Collection[int]) -> tuple[set[int], set[Held]]:
     live = Lease.objects.filter(pk__in=lease_ids, released_at=None)
     live.update(expires_at=now_plus(LEASE_SECONDS))
     leases = set(live.values_list("pk", flat=True))
-    held = Run.objects.filter(state=RunState.RUNNING, lease__in=leases)
-    return leases, set(held.values_list("pk", "attempt"))
+    return leases, set(held_runs(leases).values_list("pk", "attempt"))
+
+
+def held_runs(lease_ids: Collection[int]) -> RunQuerySet:
+    """Return the runs that are held under these leases (index `run_held`)."""
+    return Run.objects.filter(state=RunState.RUNNING, lease__in=lease_ids)
 
 
 def release_leases(lease_ids: Collection[int]) -> None:
     """Record that nothing is held under these leases any more; what still is goes back to wait."""
     with transaction.atomic():
-        hand_back(Run.objects.filter(state=RunState.RUNNING, lease__in=lease_ids))
+        hand_back(held_runs(lease_ids))
         Lease.objects.filter(pk__in=lease_ids, released_at=None).update(released_at=Now())
 
 

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
-from batches.models import Attempt, AttemptOutcome, Batch, Leadership, Lease, Run
+from batches.models import Attempt, AttemptOutcome, Batch, Leadership, Lease, Run, RunQuerySet
 from batches.publishing import (
     lease_messages_wanted,
     publish_finalize,
@@ -24,6 +24,7 @@ from batches.states import BatchState, RunState
 from workers.errors import ErrorCode
 
 from .cancelling import cancel_rows
+from .claims import due_rows
 from .clock import now_plus
 from .returning import hand_back
 from .storing import LIVE_STATES, add_to_batches
@@ -114,8 +115,13 @@ def _reap_lease(lease: Lease) -> int:
 def return_unheld() -> int:
     """Let runs wait again whose lease was released or is gone: nobody executes them. Returns how many."""
     with transaction.atomic():
-        leases = Lease.objects.filter(released_at=None).values("pk")
-        return hand_back(Run.objects.filter(state=RunState.RUNNING).exclude(lease__in=leases))
+        return hand_back(unheld_runs())
+
+
+def unheld_runs() -> RunQuerySet:
+    """Return the running runs under no lease that is open (index `run_held`)."""
+    leases = Lease.objects.filter(released_at=None).values("pk")
+    return Run.objects.filter(state=RunState.RUNNING).exclude(lease__in=leases)
 
 
 def go_on_cancelling() -> int:
@@ -162,7 +168,7 @@ def offer_batches() -> int:
     running = list(Batch.objects.filter(state=BatchState.RUNNING).order_by("-priority", "pk"))
     # Those that nobody works on come first, by priority.
     for batch in sorted(running, key=lambda batch: at_work.get(batch.pk, 0) > 0):
-        if number < MOST_OFFERED and _has_due_rows(batch.pk):
+        if number < MOST_OFFERED and due_rows(batch.pk).exists():
             # One at least: who works on it may not know of these rows.
             wanted = max(1, lease_messages_wanted(batch.remaining) - at_work.get(batch.pk, 0))
             publish_leases(batch.pk, wanted)
@@ -170,21 +176,19 @@ def offer_batches() -> int:
     return number
 
 
-def _has_due_rows(batch_id: int) -> bool:
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    return Run.objects.filter(due, batch_id=batch_id, state=RunState.PENDING).exists()
-
-
 def offer_singles() -> int:
     """Publish single runs that are due and that nobody took."""
     if queue_length("interactive"):
         return 0
-    untaken = Run.objects.filter(state=RunState.QUEUED).filter(
-        Q(not_before=None, created_at__lt=now_plus(-UNTAKEN_SECONDS)) | Q(not_before__lte=Now())
-    )
-    ids = list(untaken.order_by("id").values_list("id", flat=True)[:MOST_PUBLISHED])
+    ids = list(untaken_singles().values_list("id", flat=True)[:MOST_PUBLISHED])
     publish_runs(ids)
     return len(ids)
+
+
+def untaken_singles() -> RunQuerySet:
+    """Return the single runs that are due and that nobody has taken, the oldest first (index `run_queued`)."""
+    due = Q(not_before=None, created_at__lt=now_plus(-UNTAKEN_SECONDS)) | Q(not_before__lte=Now())
+    return Run.objects.filter(due, state=RunState.QUEUED).order_by("id")
 
 
 def finalize_ended() -> int:

@@ -7,6 +7,7 @@ import pytest
 from batches.execution.storing import store_outcomes
 from batches.manager import BadRows, BatchManager, BatchOptions
 from batches.models import Batch, Run
+from batches.runs import start_run
 from batches.states import BatchState, RunState
 from tests.support.factories import make_agent, make_batch, make_user, make_version
 from tests.support.queues import messages_on
@@ -77,6 +78,23 @@ def test_a_stranger_finds_neither_agent_nor_batch(csv_file: Path) -> None:
     with pytest.raises(InvalidInput, match="no batch"):
         BatchManager(stranger).get(batch.pk)
     assert BatchManager(agent.owner).get(batch.pk) == batch
+
+
+@pytest.mark.parametrize("state", ["draft", "paused", "archived"])
+def test_an_agent_that_is_not_active_runs_nothing(csv_file: Path, state: str) -> None:
+    agent = make_agent()
+    batch = make_batch(version=agent.current_version, rows=1)
+    manager = BatchManager(agent.owner)
+    type(agent).objects.filter(pk=agent.pk).update(state=state)
+    for attempt in (
+        lambda: manager.create(agent.current_version, csv_file),
+        lambda: manager.start(batch),
+        lambda: start_run(agent.owner, agent.current_version, {"text": "x"}),
+    ):
+        with pytest.raises(InvalidInput, match=state):
+            attempt()
+    assert Batch.objects.count() == 1
+    assert not Run.objects.singles().exists()
 
 
 @pytest.mark.django_db(transaction=True)
