@@ -84,10 +84,12 @@ def uses_database(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def redis_server(pytestconfig: pytest.Config) -> Iterator[None]:
     """The private Valkey of this test process. At the end nothing that a test started may still run."""
-    from workers.embedded.valkey import ensure_redis
+    from workers.embedded.valkey import embedded, ensure_redis
 
     environment = pytestconfig.stash[environment_key]
     ensure_redis()
+    # A command that runs in this process stops the server that its process started; this one is the session's.
+    embedded().started_here = False
     yield
     stop_valkey(environment.folder)
     left = [" ".join(process.cmdline()) or process.name() for process in environment.left_behind()]
