@@ -38,14 +38,14 @@ def publish_leases(batch_id: int, count: int) -> None:
 
 def lease_messages_wanted(rows: int) -> int:
     """Return how many processes should work on a batch with `rows` rows left: all live ones, if there are enough."""
-    workers = len(live_worker_names())
+    workers = len(batch_worker_names())
     return max(1, min(workers, -(-rows // ROWS_WORTH_A_LEASE)))
 
 
-def live_worker_names() -> set[str]:
-    """Return the names of the live worker processes; none are known where Redis does not answer."""
+def batch_worker_names() -> set[str]:
+    """Return the names of the live processes that take batches; none are known where Redis does not answer."""
     try:
-        return {worker.name for worker in live_workers()}
+        return {worker.name for worker in live_workers("batch")}
     except RedisError:
         return set()
 

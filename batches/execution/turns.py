@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from batches.publishing import live_worker_names, publish_lease_now
+from batches.publishing import batch_worker_names, publish_lease_now
 
 from .leases import processes_at_work
 
@@ -71,6 +71,6 @@ class Turns:
         await asyncio.sleep(PASS_ON_SECONDS)
         if batch_id not in self._loops:
             return
-        others = await host.engine.run_aside(live_worker_names) - {host.process}
+        others = await host.engine.run_aside(batch_worker_names) - {host.process}
         if others and others - await host.engine.run_db(processes_at_work, batch_id):
             publish_lease_now(batch_id)
