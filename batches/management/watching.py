@@ -39,7 +39,7 @@ def watch(batch: Batch, console: Console) -> Batch:
                 return batch
             if not told and time.monotonic() > worker_check:
                 worker_check = time.monotonic() + WORKERS_SECONDS
-                told = not has_workers()
+                told = not has_workers("batch")
                 if told:
                     console.print(NO_WORKER, markup=False, highlight=False)
             time.sleep(POLL_SECONDS)
@@ -71,9 +71,9 @@ class PatientRow:
             self._console.print(NO_DATABASE, markup=False, highlight=False)
 
 
-def has_workers() -> bool:
-    """Return whether any worker process is alive; a Redis that does not answer knows of none."""
+def has_workers(queue: str) -> bool:
+    """Return whether a worker process that serves `queue` is alive; a Redis that does not answer knows of none."""
     try:
-        return bool(live_workers())
+        return bool(live_workers(queue))
     except RedisError:
         return False

@@ -47,7 +47,7 @@ class Command(ArboretumCommand):
         if not options["wait"]:
             self.emit(run_facts(run), f"Started run {run.pk}. Look at it: manage.py runs show {run.pk}")
             return EXIT_OK
-        if not has_workers():
+        if not has_workers("interactive"):
             self.warn(NO_WORKER)
         try:
             run = _ended(run)
