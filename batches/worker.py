@@ -15,7 +15,7 @@ from workers import presence
 from workers.database import first_line
 
 from .execution.host import WorkerHost, host, stop_host
-from .execution.maintenance import SWEEP_SECONDS, resign, sweep
+from .execution.maintenance import SWEEP_SECONDS, offer_batches, resign, run_step, sweep
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,9 @@ class Caretaker(threading.Thread):
 
     def run(self) -> None:
         """Announce and sweep until finished; what fails is logged and tried again at the next round."""
+        self._announce()
+        # A newcomer helps at once: the process that led, and would have seen it, may just have died.
+        run_step(offer_batches)
         while not self._finished.is_set():
             self._announce()
             self._sweep()

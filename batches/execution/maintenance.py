@@ -32,7 +32,7 @@ from .storing import LIVE_STATES, add_to_batches
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
-LEADERSHIP_SECONDS = 10.0
+LEADERSHIP_SECONDS = 6.0
 # A run that was in the hands of this many dying processes is taken for their cause.
 MOST_CRASHES = 5
 # A single run that nobody took this long after it was due is offered again.
