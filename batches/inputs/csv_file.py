@@ -87,7 +87,7 @@ class CsvFile(InputFile):
 
     def _broken_row(self, line: int, feeder: "_Feeder", error: csv.Error) -> RowProblem:
         """Return the problem of a row on one line; raise where a quote swallowed lines, which nobody should skip."""
-        reason = next((text for start, text in _REASONS.items() if str(error).startswith(start)), _QUOTE_REASON)
+        reason = _reason(error)
         if feeder.line > line:
             raise InvalidInput(
                 f"{self.path.name}: line {line}: a quote is opened in this row and read up to line {feeder.line}, "
@@ -118,8 +118,14 @@ def _is_blank(cells: list[str], width: int) -> bool:
 def _first_record(where: str, feeder: "_Feeder", delimiter: str) -> list[str]:
     try:
         return next(csv.reader(feeder, delimiter=delimiter, strict=True))
-    except (csv.Error, LineTooLong) as error:
-        raise InvalidInput(f"{where}: the header cannot be read ({error or 'too long'}).") from None
+    except LineTooLong:
+        raise InvalidInput(f"{where}: the header is too long.") from None
+    except csv.Error as error:
+        raise InvalidInput(f"{where}: the header cannot be read: {_reason(error)}.") from None
+
+
+def _reason(error: csv.Error) -> str:
+    return next((text for start, text in _REASONS.items() if str(error).startswith(start)), _QUOTE_REASON)
 
 
 class _Feeder:

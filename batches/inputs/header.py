@@ -27,7 +27,11 @@ def find_delimiter(file_name: str, line: str) -> str:
 
 
 def _splits(line: str, delimiter: str) -> bool:
-    return delimiter in line and len(next(csv.reader([line], delimiter=delimiter))) > 1
+    try:
+        return delimiter in line and len(next(csv.reader([line], delimiter=delimiter))) > 1
+    except csv.Error:
+        # No header in any way; who reads it says what is wrong.
+        return False
 
 
 def parse_header(where: str, cells: list[str]) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ def test_rows_are_read_with_the_delimiter_of_the_header(tmp_path):
         ("a,b\0\n", "column 2 holds a NUL"),
         (f"{'x' * 256},b\n", "longer than 255"),
         (",".join(f"c{i}" for i in range(2001)), "2001 columns; at most 2000"),
-        ('"a,b\n1,2\n', "the header cannot be read"),
+        ('"a,b\n1,2\n', "the header cannot be read: a quoted cell is not closed"),
+        ("a\rb\tc\r1\t2\r", "the header cannot be read: a carriage return stands alone"),
     ],
 )
 def test_a_bad_header_is_one_clear_error(tmp_path, content, message):

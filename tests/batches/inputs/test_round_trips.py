@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from batches.inputs import canonical_json, check_input, open_input, read_rows
@@ -65,6 +65,7 @@ def test_the_quick_look_for_repeated_keys_misses_none(tmp_path, pairs):
     assert bool(list(file.rows())) is not repeated or any(name == "custom_id" for name, _ in pairs)
 
 
+@example(b"\0\r\t", "a.csv")
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.jsonl", "a"]))
 @settings(examples, max_examples=300)
 def test_any_bytes_end_in_rows_or_in_a_clear_error(tmp_path, content, name):
