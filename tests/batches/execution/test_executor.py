@@ -100,6 +100,15 @@ def test_a_rate_limit_costs_no_try_and_waits_what_it_was_told(engine: Engine) ->
     assert outcome.delay >= 7
 
 
+def test_each_refusal_makes_the_next_wait_longer_up_to_the_ceiling(engine: Engine) -> None:
+    retry = {"base_seconds": 1, "max_seconds": 60}
+    run = claimed(version_with(errors={"rate_limited": 1}, retry=retry))
+    delays = [execute(engine, replace(run, attempt=attempt)).delay for attempt in (1, 4, 9)]
+    assert 0.5 <= delays[0] <= 1
+    assert 4 <= delays[1] <= 8
+    assert 30 <= delays[2] <= 60
+
+
 def test_a_permanent_error_fails_at_once(engine: Engine) -> None:
     outcome = execute(engine, claimed(version_with(errors={"content_policy": 1})))
     assert (outcome.state, outcome.error_code) == (RunState.FAILED, "content_policy")

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 import pytest
+from django.conf import LazySettings
 
 from batches.execution import host as host_module
-from batches.execution.claims import claim_batch
+from batches.execution.claims import ClaimedRun, claim_batch, claim_singles
 from batches.execution.host import WorkerHost
 from batches.execution.lease_loop import run_lease
 from batches.execution.leases import open_lease
@@ -14,7 +15,7 @@ from batches.execution.outcomes import Outcome
 from batches.execution.storing import store_outcomes
 from batches.models import Attempt, Lease, Run
 from batches.states import BatchState, RunState
-from tests.support.factories import make_batch, make_single_run
+from tests.support.factories import make_agent, make_batch, make_single_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,3 +81,39 @@ def test_a_stopped_host_leaves_no_lease(host: WorkerHost) -> None:
     host.wait(host.run_single(make_single_run().pk))
     host.stop()
     assert not Lease.objects.filter(released_at=None).exists()
+
+
+def test_what_is_claimed_after_the_grace_time_is_handed_back_uncalled(host: WorkerHost, settings: LazySettings) -> None:
+    settings.ARBORETUM_GRACE_SECONDS = 0
+    run = make_single_run()
+    (taken,) = claim_singles([run.pk], open_lease(host.process, None))
+    host.drain()
+    host.wait(_short())
+    outcome = host.wait(host.execute(taken))
+    assert outcome is not None
+    assert (outcome.kind, outcome.spent.usage.total_tokens) == ("handed_back", 0)
+    run.refresh_from_db()
+    assert run.state == RunState.QUEUED
+
+
+def test_a_run_taken_again_while_its_old_attempt_is_in_flight_ends_once(host: WorkerHost) -> None:
+    version = make_agent(parameters={"simulated": {"reply": "echo", "latency": 0.5}}).current_version
+    run = make_single_run(version)
+
+    def take() -> ClaimedRun:
+        lease = open_lease(host.process, None)
+        host.leases.add(lease)
+        return claim_singles([run.pk], lease)[0]
+
+    async def both(first: ClaimedRun, second: ClaimedRun) -> list[Outcome | None]:
+        return await asyncio.gather(host.execute(first), host.execute(second))
+
+    first = take()
+    # As if this process had been taken for dead, and had then been the first to take the run.
+    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, lease=None, token=None)
+    outcomes = host.wait(both(first, take()))
+    assert outcomes[0] is None
+    assert outcomes[1] is not None
+    run.refresh_from_db()
+    assert run.state == RunState.SUCCEEDED
+    assert list(run.attempts.values_list("number", "outcome")) == [(1, "stale"), (2, "succeeded")]
