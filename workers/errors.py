@@ -60,12 +60,18 @@ SYSTEM_CODES = frozenset({ErrorCode.POISON, ErrorCode.CANCELLED, ErrorCode.EXPIR
 class WorkError(Exception):
     """A classified failure of a piece of work. The base alone decides on retries, by `code.category`."""
 
-    def __init__(self, code: ErrorCode, message: str, *, retry_after: float | None = None) -> None:
-        """Hold the error code, a message fit for a person, and the seconds the provider asked to wait, if it did."""
+    def __init__(
+        self, code: ErrorCode, message: str, *, retry_after: float | None = None, is_of_one_model: bool = False
+    ) -> None:
+        """Hold the error code, a message fit for a person, and the seconds the provider asked to wait, if it did.
+
+        `is_of_one_model` says that the wait concerns the model that was called, and not all that the key may call.
+        """
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.is_of_one_model = is_of_one_model
 
     @property
     def is_transient(self) -> bool:

@@ -1,0 +1,163 @@
+"""The adaptive ceiling: cut on overload and slowness, grows with successes, disappears."""
+
+import asyncio
+
+import pytest
+
+from tests.workers.ratelimit.callers import BUCKET
+from workers.ratelimit.limiter import Limiter
+from workers.ratelimit.readout import bucket_states
+from workers.ratelimit.tuning import Tuning
+from workers.ratelimit.types import Binding, Grant, Limits, Report
+
+pytestmark = pytest.mark.any_database
+
+TUNING = Tuning(cut_pause=0.1, slow_after=0.0)
+
+
+class Overloaded:
+    """A process that had `held` calls in flight when the provider was overloaded."""
+
+    def __init__(self, held: int) -> None:
+        self.limiter, self.held = Limiter("p", TUNING), held
+
+    async def tell(self, wanted: int = 0, **report: float) -> Grant:
+        told = Report(in_flight=self.held, waiting=wanted, **report)
+        return await self.limiter.exchange(BUCKET, Limits(), told, [1] * wanted)
+
+
+def ceiling() -> int | None:
+    return bucket_states([BUCKET])[BUCKET].ceiling
+
+
+async def test_there_is_no_ceiling_before_the_first_overload() -> None:
+    process = Overloaded(1000)
+    assert len((await process.tell(wanted=500, succeeded=100)).delays) == 500
+    assert ceiling() is None
+
+
+async def test_overload_cuts_to_seven_tenths_of_what_was_in_flight() -> None:
+    process = Overloaded(100)
+    await process.tell()
+    process.held = 60
+    grant = await process.tell(wanted=40, overloaded=40, failed=40, succeeded=40)
+    assert ceiling() == 70
+    assert (len(grant.delays), grant.binding) == (10, Binding.ADAPTIVE)
+
+
+async def test_the_ceiling_is_cut_once_per_pause_and_latency() -> None:
+    process = Overloaded(100)
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    assert ceiling() == 70
+    await asyncio.sleep(0.12)
+    process.held = 70
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    # What was granted before counts where more was in flight.
+    assert ceiling() == 49
+    await process.tell(succeeded=1, slowness=0.01, latency=30.0)
+    await asyncio.sleep(0.12)
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    assert ceiling() == 49
+
+
+async def test_the_ceiling_never_falls_below_one() -> None:
+    process = Overloaded(2)
+    for _ in range(4):
+        await process.tell(overloaded=1, failed=1, succeeded=1)
+        process.held = 1
+        await asyncio.sleep(0.11)
+    assert ceiling() == 1
+
+
+async def test_the_ceiling_grows_while_it_is_used_and_disappears_at_twice_the_first_cut() -> None:
+    process = Overloaded(100)
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    process.held = 70
+    await process.tell()
+    await process.tell(succeeded=70)
+    assert ceiling() == 73
+    process.held = 30
+    await process.tell()
+    await process.tell(succeeded=70)
+    assert ceiling() == 73
+    for _ in range(40):
+        process.held = ceiling() or 0
+        if process.held:
+            await process.tell(succeeded=process.held)
+    assert ceiling() is None
+
+
+async def test_a_server_that_becomes_slow_is_given_less_but_not_less_than_sixteen() -> None:
+    process = Overloaded(40)
+    await process.tell(succeeded=10, slowness=0.01, latency=1.0)
+    assert ceiling() is None
+    for _ in range(12):
+        await process.tell(succeeded=1, slowness=0.08, latency=8.0)
+    assert ceiling() == 28
+
+
+async def test_slowness_cuts_stop_at_sixteen() -> None:
+    process = Overloaded(18)
+    await process.tell(succeeded=10, slowness=0.01, latency=0.001)
+    for _ in range(12):
+        await process.tell(succeeded=1, slowness=0.08, latency=8.0)
+    assert ceiling() == 16
+    few = Overloaded(9)
+    few.limiter = Limiter("few", TUNING)
+    await few.tell(succeeded=1, slowness=0.08, latency=8.0)
+    assert ceiling() == 16
+
+
+async def test_slowness_that_does_not_last_cuts_nothing() -> None:
+    process = Overloaded(40)
+    process.limiter = Limiter("p", Tuning(slow_after=0.3, slow_silence=0.1))
+    await process.tell(succeeded=10, slowness=0.01, latency=1.0)
+    for _ in range(4):
+        await process.tell(succeeded=1, slowness=0.08, latency=8.0)
+        await asyncio.sleep(0.05)
+    assert ceiling() is None
+    await asyncio.sleep(0.15)
+    # After a silence it begins anew.
+    for _ in range(4):
+        await process.tell(succeeded=1, slowness=0.08, latency=8.0)
+        await asyncio.sleep(0.05)
+    assert ceiling() is None
+    for _ in range(5):
+        await process.tell(succeeded=1, slowness=0.08, latency=8.0)
+        await asyncio.sleep(0.05)
+    assert ceiling() == 28
+
+
+async def test_a_cut_that_makes_nothing_faster_is_taken_back_and_slow_is_usual_from_then_on() -> None:
+    process = Overloaded(100)
+    process.limiter = Limiter("p", Tuning(cut_pause=0.05, slow_after=0.0, slow_extra=0.05))
+    await process.tell(succeeded=10, slowness=0.001, latency=0.001)
+    for _ in range(6):
+        await process.tell(succeeded=1, slowness=0.1, latency=0.1)
+    assert ceiling() == 70
+    await asyncio.sleep(0.25)
+    await process.tell(succeeded=1, slowness=0.1, latency=0.1)
+    assert ceiling() is None
+    for _ in range(6):
+        await process.tell(succeeded=1, slowness=0.1, latency=0.1)
+        await asyncio.sleep(0.05)
+    assert ceiling() is None
+
+
+async def test_longer_answers_are_not_slowness() -> None:
+    process = Overloaded(40)
+    await process.tell(succeeded=10, slowness=0.01, latency=1.0)
+    for _ in range(12):
+        await process.tell(succeeded=1, slowness=0.012, latency=60.0)
+    assert ceiling() is None
+
+
+async def test_two_processes_share_the_adaptive_ceiling() -> None:
+    first = Overloaded(40)
+    await first.tell()
+    await first.tell(overloaded=1, failed=1, succeeded=1)
+    second = await Limiter("q", TUNING).exchange(BUCKET, Limits(), Report(waiting=9), [1] * 9)
+    assert (second.delays, second.binding) == ((), Binding.ADAPTIVE)
+    first.held = 10
+    assert (await first.tell(wanted=20)).delays == (0.0,) * 4

@@ -1,0 +1,96 @@
+-- The adaptive ceiling of calls in flight (AIMD): there is none until the provider is overloaded or slow; it is cut by
+-- a share, grows with successes and disappears when the provider bears twice what it was first cut at.
+
+local function forget_ceiling()
+  for _, name in ipairs({'ceiling', 'threshold', 'first_cut'}) do set(name, nil) end
+end
+
+local function cut(held, least)
+  local pause = math.max(TUNING.cut_pause, state.latency or 0) * SECOND
+  -- Calls that started before the last cut say nothing about it.
+  if state.cut_at and now - state.cut_at < pause then return end
+  local base = math.min(state.ceiling or held, held)
+  local lower = math.max(least, math.floor(TUNING.cut_share * base))
+  if base < least or lower >= (state.ceiling or math.huge) then return end
+  if not state.ceiling then set('first_cut', math.max(1, held)) end
+  set('ceiling', lower)
+  set('threshold', lower)
+  set('cut_at', now)
+end
+
+-- Below the threshold one place more for each success (slow start), then a twentieth of the ceiling for each round.
+local function grow(held)
+  local ceiling = state.ceiling
+  if not ceiling or report.succeeded == 0 or held < 0.8 * ceiling then return end
+  if ceiling < state.threshold then
+    ceiling = ceiling + report.succeeded
+  else
+    ceiling = ceiling + report.succeeded * math.max(1, 0.05 * ceiling) / ceiling
+  end
+  set('ceiling', ceiling)
+  if ceiling >= 2 * state.first_cut then forget_ceiling() end
+end
+
+local function mean(old, new)
+  return old and old + TUNING.mean_weight * (new - old) or new
+end
+
+-- The best value: falls at once, fades upwards slowly.
+local function best(old, new, rise)
+  return old and math.min(old * rise, new) or new
+end
+
+-- Whether calls take much longer than they once did, per token and as a whole.
+local function is_slow(silence)
+  local rise = math.exp(TUNING.baseline_rise * silence / SECOND)
+  set('slowness', mean(state.slowness, report.slowness))
+  set('latency', mean(state.latency, report.latency))
+  set('best_slowness', best(state.best_slowness, report.slowness, rise))
+  set('best_latency', best(state.best_latency, report.latency, rise))
+  return state.slowness > TUNING.slow_factor * state.best_slowness
+    and state.latency > state.best_latency + TUNING.slow_extra
+end
+
+-- Whether that has lasted: other prompts may take longer for a while as well.
+local function has_stayed_slow()
+  if not report.slowness or not report.latency then return false end
+  local silence = now - (state.measured_at or now)
+  set('measured_at', now)
+  if not is_slow(silence) then
+    set('slow_since', nil)
+    set('slow_before', nil)
+    return false
+  end
+  if not state.slow_since or silence > TUNING.slow_silence * SECOND then set('slow_since', now) end
+  return now - state.slow_since >= TUNING.slow_after * SECOND
+end
+
+-- Fewer calls that are as slow as many were: it is not their number. What is now is taken for usual.
+local function accept_slowness()
+  set('best_slowness', state.slowness)
+  set('best_latency', state.latency)
+  set('slow_since', nil)
+  set('slow_before', nil)
+  forget_ceiling()
+end
+
+local function cut_for_slowness(held)
+  if state.slow_before then
+    local pause = math.max(TUNING.cut_pause, 2 * state.latency) * SECOND
+    if now - (state.cut_at or 0) < pause then return end
+    if state.slowness > TUNING.slow_gain * state.slow_before then return accept_slowness() end
+  end
+  set('slow_before', state.slowness)
+  cut(held, TUNING.slow_floor)
+end
+
+local function adapt(held)
+  local stays_slow = has_stayed_slow()
+  if report.overloaded > 0 then
+    cut(held, 1)
+  elseif stays_slow then
+    cut_for_slowness(held)
+  else
+    grow(held)
+  end
+end
