@@ -26,6 +26,7 @@ from agents.llm.client import LLMClient
 from agents.llm.errors import BilledError
 from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, Usage
 from agents.messages import build_messages
+from agents.metering import Meter, Unmetered
 from agents.schemas import parse_output
 from agents.spec import AgentSpec, RunLimits
 from workers.errors import ErrorCode, InvalidInput, WorkError
@@ -45,15 +46,16 @@ async def run_agent(
     *,
     stream: bool = False,
     correlation_id: str | None = None,
+    meter: Meter | None = None,
 ) -> AsyncGenerator[RunnerEvent, None]:
     """Run an agent in memory and yield what happens, RunFinished last.
 
     `messages` come from `build_messages`; with `stream` the text is told as it comes; `correlation_id` goes out with
-    every call. Raises WorkError: the provider's, or LIMIT_STEPS, LIMIT_TOKENS, LIMIT_SECONDS, LIMIT_COST where a limit
-    of the version is reached (a call over its limit of tokens or money fails the run even if it answered), or
-    SCHEMA_MISMATCH. Whoever leaves the loop early closes the generator (`contextlib.aclosing`).
+    every call; `meter` admits each. Raises WorkError: the provider's, or LIMIT_STEPS, LIMIT_TOKENS, LIMIT_SECONDS,
+    LIMIT_COST where a limit of the version is reached (a call over its limit of tokens or money fails the run even if
+    it answered), or SCHEMA_MISMATCH. Whoever leaves the loop early closes the generator (`contextlib.aclosing`).
     """
-    run = _Run(spec, list(messages), client, _abilities(spec), correlation_id)
+    run = _Run(spec, list(messages), client, _abilities(spec), correlation_id, meter or Unmetered())
     for step in range(1, spec.limits.max_steps + 1):
         run.check_before_call()
         yield StepStarted(step)
@@ -83,6 +85,7 @@ class _Run:
     client: LLMClient
     abilities: AbilitySet
     correlation_id: str | None
+    meter: Meter
     usage: Usage = field(default_factory=Usage)
     cost: Decimal = Decimal(0)
     deadline: float = field(init=False)
@@ -116,8 +119,24 @@ class _Run:
             raise self._out_of_money()
 
     async def call(self, step: int, stream: bool) -> AsyncGenerator[TextProduced | StepFinished, None]:
-        """Call the model; yield its text where it streams, and at the end StepFinished."""
-        started, first_token_ms = perf_counter(), None
+        """Call the model when the meter lets it; yield its text where it streams, and at the end StepFinished."""
+        waited = await self.meter.admit(self._request())
+        self.deadline += waited
+        started = perf_counter()
+        try:
+            async with aclosing(self._answer(step, stream, started)) as events:
+                async for event in events:
+                    if isinstance(event, StepFinished):
+                        self.meter.finished(event.completion, perf_counter() - started)
+                    yield event
+        except BaseException as error:
+            self.meter.failed(error, perf_counter() - started)
+            raise
+
+    async def _answer(
+        self, step: int, stream: bool, started: float
+    ) -> AsyncGenerator[TextProduced | StepFinished, None]:
+        first_token_ms = None
         try:
             if not stream:
                 completion = await self.client.complete(self._request())

@@ -99,8 +99,10 @@ async def _close(chunks: AsyncIterator[Chunk]) -> None:
 
 
 def _answer_bytes(completion: Completion) -> int:
-    calls = sum(utf8_size(call.name) + utf8_size(call.arguments) for call in completion.tool_calls)
-    return utf8_size(completion.text) + calls
+    size = utf8_size(completion.text)
+    for call in completion.tool_calls:
+        size += utf8_size(call.name) + utf8_size(call.arguments)
+    return size
 
 
 def _sorted(error: Exception, late: str) -> WorkError:

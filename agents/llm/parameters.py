@@ -1,8 +1,11 @@
 """Checks of an agent's model parameters: a table of names and rules, which providers share and extend."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from workers.errors import InvalidInput
 
@@ -61,6 +64,17 @@ switch = kind(bool, "true or false")
 mapping = kind(dict, "an object")
 
 
+def json_object(field: str, value: Any) -> None:
+    """Refuse what is no object, or holds numbers that JSON cannot carry: NaN, infinity, more than 64 bits."""
+    mapping(field, value)
+    try:
+        json.dumps(value, allow_nan=False)
+        orjson.dumps(value)
+    except (ValueError, TypeError):
+        allowed = "an object whose numbers are finite and have at most 64 bits"
+        raise refuse(field, allowed, value) from None
+
+
 def _stop(field: str, value: Any) -> None:
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not 1 <= len(items) <= 4 or not all(isinstance(item, str) for item in items):
@@ -73,7 +87,7 @@ def _tool_choice(field: str, value: Any) -> None:
 
 
 def _extra_body(field: str, value: Any) -> None:
-    mapping(field, value)
+    json_object(field, value)
     taken = sorted(RESERVED_FIELDS & set(value))
     if taken:
         raise InvalidInput(f"{field}.{taken[0]} cannot be set: Arboretum fills it in")
@@ -89,14 +103,14 @@ CHAT_PARAMETERS: Mapping[str, Rule] = {
     "stop": _stop,
     "presence_penalty": number(-2, 2),
     "frequency_penalty": number(-2, 2),
-    "logit_bias": mapping,
+    "logit_bias": json_object,
     "reasoning_effort": text,
     "verbosity": text,
     "tool_choice": _tool_choice,
     "parallel_tool_calls": switch,
     "service_tier": text,
     "store": switch,
-    "metadata": mapping,
+    "metadata": json_object,
     "user": text,
     "prompt_cache_key": text,
     "safety_identifier": text,

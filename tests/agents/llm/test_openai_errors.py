@@ -162,3 +162,18 @@ async def test_unreachable_server_is_a_connection_error(url: str):
         await client.complete(ask())
     assert caught.value.code is ErrorCode.CONNECTION
     await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "of_one_model"),
+    [
+        (429, {"x-ratelimit-limit-requests": "500", "retry-after": "3"}, True),
+        (429, {"x-ratelimit-limit-tokens": "30000"}, True),
+        (429, {"retry-after": "3"}, False),
+        (503, {"x-ratelimit-limit-requests": "500"}, False),
+    ],
+)
+def test_a_refusal_with_limits_concerns_the_model_and_one_without_the_key(
+    status: int, headers: dict[str, str], of_one_model: bool
+):
+    assert error_of_response(status, headers, b"", "").is_of_one_model is of_one_model

@@ -81,7 +81,11 @@ async def test_wrong_key_is_refused_for_models_as_well(server: FakeServer, opena
 async def test_rate_limit_headers_are_kept(server: FakeServer, openai_client: LLMClient):
     server.configure(requests_per_window=5)
     completion = await openai_client.complete(ask())
-    assert completion.rate_limits == {"x-ratelimit-limit-requests": "5", "x-ratelimit-remaining-requests": "4"}
+    assert completion.rate_limits == {
+        "x-ratelimit-limit-requests": "5",
+        "x-ratelimit-remaining-requests": "4",
+        "x-ratelimit-reset-requests": "12s",
+    }
 
 
 @pytest.mark.parametrize("stream", [False, True])

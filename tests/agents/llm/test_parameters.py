@@ -43,6 +43,8 @@ def test_usual_parameters_pass(check):
         ({"stop": ["a"] * 5}, "parameters.stop must be a text or a list of 1 to 4 texts"),
         ({"tool_choice": "always"}, "parameters.tool_choice must be"),
         ({"extra_body": [1]}, "parameters.extra_body must be an object"),
+        ({"extra_body": {"x": [float("nan")]}}, "parameters.extra_body must be an object whose numbers are finite"),
+        ({"logit_bias": {"1": 2**70}}, "parameters.logit_bias must be an object whose numbers"),
         ({"extra_body": {"model": "other"}}, "parameters.extra_body.model cannot be set"),
         ({"extra_body": {"stream": True}}, "parameters.extra_body.stream cannot be set"),
     ],

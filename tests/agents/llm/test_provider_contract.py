@@ -26,9 +26,11 @@ CALCULATOR = ToolSpec("calculator", "Computes.", {"type": "object", "properties"
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
-@pytest.fixture(params=["simulated", "openai"])
-def rig(request: pytest.FixtureRequest, openai_client: LLMClient, server: FakeServer) -> Rig:
-    return SimulatedRig() if request.param == "simulated" else OpenAIRig(openai_client, server)
+@pytest.fixture(params=["simulated", "openai", "openai-sdk"])
+def rig(request: pytest.FixtureRequest, openai_client: LLMClient, sdk_client: LLMClient, server: FakeServer) -> Rig:
+    if request.param == "simulated":
+        return SimulatedRig()
+    return OpenAIRig(openai_client if request.param == "openai" else sdk_client, server)
 
 
 @both_ways

@@ -33,3 +33,26 @@ def test_sdk_is_loaded_only_by_a_connection(statement: str):
     code = f"import sys; {statement}; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_plain_call_does_without_the_sdk():
+    code = """
+import asyncio, sys
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.registry import provider_type
+from agents.llm.types import CompletionRequest, Message
+from workers.errors import ErrorCode, WorkError
+
+async def main():
+    client = provider_type("openai").connect(ProviderConfig(base_url="http://127.0.0.1:9/v1"))
+    try:
+        await client.complete(CompletionRequest("m", (Message("user", "hi"),)))
+    except WorkError as error:
+        assert error.code is ErrorCode.CONNECTION
+    await client.aclose()
+
+asyncio.run(main())
+sys.exit(", ".join({"openai", "httpx2"} & set(sys.modules)) or 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,7 +1,8 @@
 """OpenAI, and every server that speaks its chat completions API, by base URL (vLLM, Ollama, OpenRouter, ...).
 
-The SDK builds and sends the requests; what comes back is read here, so that headers are kept, answers are bounded and
-errors are sorted where they are born. The SDK's retries are off: waiting and retrying are Arboretum's.
+A plain call goes out over aiohttp (`direct`), which costs a third of the SDK's CPU; streams and the list of models go
+through the SDK (`sdk`, `transport`). What comes back is read here either way (`wire`, `assembler`), so that headers
+are kept, answers are bounded and errors are sorted where they are born. Nothing retries: that is Arboretum's.
 """
 
 from .kind import PROVIDER as PROVIDER

@@ -44,6 +44,9 @@ _BY_STATUS = {
 }
 _CONTEXT_PHRASES = ("maximum context length", "context window", "context length", "prompt is too long")
 _POLICY_PHRASES = ("content policy", "content management policy", "usage policies")
+# A server that tells limits with its refusal keeps them for each model, as OpenAI does
+# (https://platform.openai.com/docs/guides/rate-limits); where it tells none, the refusal is taken to mean the key.
+_LIMITS_OF_THE_MODEL = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
 _TOLD_TO_WAIT = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED, ErrorCode.SERVER_ERROR, ErrorCode.TIMEOUT})
 
 
@@ -58,7 +61,12 @@ def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secr
     code = named or _by_words(status, message) or _by_status(status)
     retry_after = parse_retry_after(headers) if code in _TOLD_TO_WAIT else None
     said = clean_message(message, secret)
-    return WorkError(code, f"HTTP {status}: {said}" if said else f"HTTP {status}", retry_after=retry_after)
+    return WorkError(
+        code,
+        f"HTTP {status}: {said}" if said else f"HTTP {status}",
+        retry_after=retry_after,
+        is_of_one_model=code is ErrorCode.RATE_LIMITED and any(name in headers for name in _LIMITS_OF_THE_MODEL),
+    )
 
 
 def error_of_event(error: Any, secret: str) -> WorkError:

@@ -44,10 +44,10 @@ class OpenAIType:
             raise InvalidInput("base_url must start with http:// or https:// and name a host")
         if not config.api_key.isascii() or not config.api_key.isprintable():
             raise InvalidInput("the key must be printable ASCII without line breaks")
-        # The SDK takes a second to import; checking an agent must not.
-        from .provider import connect
+        # aiohttp takes a tenth of a second to import; checking an agent must not.
+        from .provider import OpenAIProvider
 
-        return connect(config)
+        return OpenAIProvider(config)
 
     def defaults(self, model: str) -> ModelDefaults:
         """Return the list prices and sizes of `model` where they are known; all of them can be overridden."""

@@ -1,152 +1,76 @@
-"""The client of OpenAI and compatible servers: the SDK sends, what comes back is read by `wire` and `assembler`."""
+"""The client of OpenAI and compatible servers: plain calls go over aiohttp, the SDK does the rest."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
-from typing import Any, cast
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import aiohttp
-import httpx2
-from openai import AsyncOpenAI, AsyncStream, OpenAIError, RequestOptions
+import orjson
+from aiohttp import hdrs
 
-from agents.llm.providers.base import Provider, ProviderConfig
-from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.types import Chunk, Completion, CompletionRequest
 from workers.errors import ErrorCode, WorkError
 
-from .assembler import Assembler
-from .errors import clean_message
-from .sse import ALIVE, read_events
-from .transport import GuardedClient, is_event_stream, transport_error
+from .direct import DirectCaller
+from .network import cannot_be_sent
 from .wire import parse_completion, parse_json, request_body
 
-# The SDK reads OPENAI_BASE_URL where it is given none.
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-# The SDK insists on a key; servers that need none ignore this one.
-PLACEHOLDER_KEY = "no-key"
-CONNECT_SECONDS = 10.0
-# JSON writes a character of three bytes as an escape of six, and wraps the answer in fields of its own.
-_JSON_OVERHEAD = 4
-_DRAIN_SECONDS = 0.1
-_LIST_SECONDS = 30.0
-
-
-def connect(config: ProviderConfig) -> Provider:
-    """Return a client for `config`. It uses nothing of the environment: no key, organisation, URL, header or proxy."""
-    key = config.api_key or PLACEHOLDER_KEY
-    http_client = GuardedClient(max_body_bytes=config.max_answer_bytes * _JSON_OVERHEAD, secret=config.api_key)
-    sdk = AsyncOpenAI(
-        api_key=key,
-        admin_api_key="",
-        webhook_secret="",
-        organization=config.organisation,
-        project="",
-        base_url=config.base_url or DEFAULT_BASE_URL,
-        max_retries=0,
-        http_client=http_client,
-    )
-    return OpenAIProvider(sdk, config)
+if TYPE_CHECKING:
+    from .sdk import SDKProvider
 
 
 class OpenAIProvider:
-    """A connected client."""
+    """A connected client. It uses nothing of the environment: no key, organisation, URL, header or proxy."""
 
-    def __init__(self, sdk: AsyncOpenAI, config: ProviderConfig) -> None:
-        """Call through `sdk`, which is closed with this client."""
-        self._sdk = sdk
-        self._secret = config.api_key
-        self._authorization = f"Bearer {sdk.api_key}"
-        self._max_answer_bytes = config.max_answer_bytes
+    def __init__(self, config: ProviderConfig) -> None:
+        """Call as `config` says. Raises WorkError `invalid_request` where no request could be built of it."""
+        self._config = config
+        self._direct = DirectCaller(config, "/chat/completions")
+        self._sdk: SDKProvider | None = None
+        self._is_closed = False
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Return the whole answer to `request`."""
-        response = await self._post(request, stream=False)
-        return self._whole(response, request)
+        try:
+            sent = orjson.dumps(request_body(request, stream=False))
+        except (TypeError, ValueError) as error:
+            # Only the type is told: the text may quote the prompt.
+            raise cannot_be_sent(f"{type(error).__name__}: not valid as JSON") from None
+        body, headers = await self._direct.post(sent, request.timeout, request.correlation_id)
+        parsed = parse_json(body, headers.get(hdrs.CONTENT_TYPE, ""))
+        return parse_completion(parsed, headers, request, self._config.api_key)
 
     async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         """Yield the text as it comes, then the whole; an empty TextDelta for whatever else shows life."""
-        response = await self._post(request, stream=True)
-        try:
-            if is_event_stream(response):
-                async for chunk in self._read_stream(response, request):
-                    yield chunk
-            else:
-                # Some servers answer whole all the same; the transport has read it.
-                completion = self._whole(response, request)
-                yield TextDelta(completion.text)
-                yield completion
-        finally:
-            await response.aclose()
+        sdk = await self._load_sdk()
+        async with aclosing(sdk.stream(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the credential may use, sorted."""
-        options = self._options(_LIST_SECONDS, None)
-        try:
-            response = await self._sdk.get("/models", cast_to=httpx2.Response, options=options)
-        except OpenAIError as error:
-            raise self._unexpected(error) from None
-        models = parse_json(response.content, response.headers.get("content-type", "")).get("data")
-        if not isinstance(models, list):
-            raise WorkError(ErrorCode.BAD_RESPONSE, "the list of models holds no data")
-        return sorted(str(model["id"]) for model in models if isinstance(model, dict) and model.get("id"))
+        return await (await self._load_sdk()).list_models()
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._sdk.close()
+        self._is_closed = True
+        await self._direct.aclose()
+        if self._sdk is not None:
+            await self._sdk.aclose()
 
-    async def _post(self, request: CompletionRequest, *, stream: bool) -> httpx2.Response:
-        """Return the response with a status of 2xx, read whole unless `stream`."""
-        body = request_body(request, stream=stream)
-        options = self._options(request.timeout, request.correlation_id)
-        try:
-            # `with_raw_response.create` would cost half a millisecond more for the same bytes.
-            response = await self._sdk.post(
-                "/chat/completions",
-                cast_to=httpx2.Response,
-                body=body,
-                options=options,
-                stream=stream,
-                stream_cls=AsyncStream[Any] if stream else None,
-            )
-        except (OpenAIError, TypeError, ValueError) as error:
-            raise self._unexpected(error) from None
-        return cast(httpx2.Response, response)
+    async def _load_sdk(self) -> "SDKProvider":
+        """Return the client on the SDK, which is loaded and built when it is first needed.
 
-    def _options(self, timeout: float, correlation_id: str | None) -> RequestOptions:
-        headers = {"Authorization": self._authorization, "User-Agent": "arboretum"}
-        if correlation_id and correlation_id.isascii() and correlation_id.isprintable():
-            headers["X-Request-ID"] = correlation_id
-        return {"headers": headers, "timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))}
-
-    def _whole(self, response: httpx2.Response, request: CompletionRequest) -> Completion:
-        parsed = parse_json(response.content, response.headers.get("content-type", ""))
-        return parse_completion(parsed, response.headers, request, self._secret)
-
-    async def _read_stream(self, response: httpx2.Response, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
-        content_type = response.headers["content-type"]
-        assembler = Assembler(request, self._secret, self._max_answer_bytes)
-        events = read_events(response.aiter_bytes(), self._max_answer_bytes * _JSON_OVERHEAD)
-        try:
-            async for data in events:
-                if data == b"[DONE]":
-                    await _drain(events)
-                    break
-                yield TextDelta(assembler.add(parse_json(data, content_type)) if data != ALIVE else "")
-        except (httpx2.HTTPError, aiohttp.ClientError) as error:
-            raise transport_error(error, self._secret) from None
-        yield assembler.finish(response.headers)
-
-    def _unexpected(self, error: Exception) -> WorkError:
-        """Return the error for a request that the SDK cannot build; failures of the call never come as its errors.
-
-        Only the SDK's own words are passed on: others may quote the prompt.
+        Its import takes most of a second and 20 MB: in a thread, so that the calls in flight go on.
         """
-        said = clean_message(str(error), self._secret) if isinstance(error, OpenAIError) else "not valid as JSON"
-        return WorkError(ErrorCode.INVALID_REQUEST, f"the request cannot be sent ({type(error).__name__}: {said})")
+        if self._sdk is None:
+            await asyncio.to_thread(import_module, f"{__package__}.sdk")
+        if self._is_closed:
+            raise WorkError(ErrorCode.CONNECTION, "the client is closed")
+        from .sdk import SDKProvider
 
-
-async def _drain(events: AsyncIterator[bytes]) -> None:
-    """Read what follows the last event, so that the connection can be used again; a server that goes on is cut."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in events:
-                pass
+        # Another call may have been faster.
+        self._sdk = self._sdk or SDKProvider(self._config)
+        return self._sdk

@@ -10,9 +10,9 @@ from openai import DefaultAioHttpClient
 
 from workers.errors import ErrorCode, WorkError
 
-from .errors import clean_message, error_of_response
+from .errors import error_of_response
+from .network import ERROR_BODY_BYTES, cannot_be_sent, compressed_unasked, network_error, tls_context, too_large
 
-_ERROR_BODY_BYTES = 64 * 1024
 # An allow-list: the SDK adds headers from OPENAI_CUSTOM_HEADERS and telemetry of its own, and the client keeps cookies.
 _SENT_HEADERS = frozenset(
     {b"host", b"authorization", b"content-type", b"content-length", b"accept", b"user-agent"}
@@ -36,7 +36,7 @@ class GuardedClient(DefaultAioHttpClient):
         """
         # aiohttp reads a limit of 0 as none; None would leave it at 100.
         limits = httpx2.Limits(max_connections=0, max_keepalive_connections=None, keepalive_expiry=30.0)
-        super().__init__(limits=limits, trust_env=False, follow_redirects=False)
+        super().__init__(limits=limits, verify=tls_context(), trust_env=False, follow_redirects=False)
         self._max_body_bytes = max_body_bytes
         self._secret = secret
 
@@ -67,9 +67,9 @@ class GuardedClient(DefaultAioHttpClient):
     async def _check(self, response: httpx2.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity")
         if encoding != "identity":
-            raise WorkError(ErrorCode.BAD_RESPONSE, f"the server compressed its answer unasked ({encoding[:20]})")
+            raise compressed_unasked(encoding)
         if response.status_code // 100 != 2:
-            body = await _read_head(response, _ERROR_BODY_BYTES)
+            body = await _read_head(response, ERROR_BODY_BYTES)
             raise error_of_response(response.status_code, response.headers, body, self._secret)
 
 
@@ -90,7 +90,7 @@ class _BoundedStream(httpx2.AsyncByteStream):
         async for piece in self._inner:
             size += len(piece)
             if size > self._most:
-                raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer is larger than {self._most} bytes")
+                raise too_large(self._most)
             yield piece
 
     async def aclose(self) -> None:
@@ -111,12 +111,9 @@ def transport_error(error: Exception, secret: str) -> WorkError:
 
     The SDK's aiohttp transport names a lost connection a timeout, so aiohttp's own exception, its cause, decides.
     """
-    cause = error.__cause__ or error
-    if isinstance(cause, TimeoutError):
-        return WorkError(ErrorCode.TIMEOUT, "the server did not answer in time")
+    cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__ or error
     if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol, ValueError)):
-        return WorkError(ErrorCode.INVALID_REQUEST, f"the request cannot be sent ({type(cause).__name__})")
-    if isinstance(cause, (httpx2.DecodingError, aiohttp.ClientResponseError)):
+        return cannot_be_sent(type(cause).__name__)
+    if isinstance(cause, httpx2.DecodingError):
         return WorkError(ErrorCode.BAD_RESPONSE, f"the server's answer is not valid HTTP ({type(cause).__name__})")
-    said = clean_message(str(cause), secret)
-    return WorkError(ErrorCode.CONNECTION, f"the connection failed: {said or type(cause).__name__}")
+    return network_error(cause if isinstance(cause, Exception) else error, secret)

@@ -14,7 +14,7 @@ from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, T
 from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
 
-from .errors import error_of_event
+from .errors import clean_message, error_of_event
 
 # Of one call. The largest context windows are some 10,000,000; a server that claims more than twice that is broken or
 # lies. A hundred such calls still fit the columns that add them up, of 31 bits.
@@ -62,7 +62,7 @@ def parse_json(body: bytes | str, content_type: str) -> dict[str, Any]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        kind = content_type.partition(";")[0].strip()[:50] or "no content type"
+        kind = clean_message(content_type.partition(";")[0][:50], "") or "no content type"
         raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer is not valid JSON ({kind})") from None
     if not isinstance(parsed, dict):
         raise WorkError(ErrorCode.BAD_RESPONSE, "the answer is not a JSON object")
@@ -122,9 +122,19 @@ def make_completion(
         usage=usage,
         finish_reason=str(finish_reason or "stop"),
         model=str(parsed.get("model") or request.model),
-        request_id=headers.get("x-request-id") or str(parsed.get("id") or ""),
-        rate_limits={name: value for name, value in headers.items() if name.startswith("x-ratelimit-")},
+        request_id=_printable(headers.get("x-request-id")) or _printable(parsed.get("id")),
+        rate_limits=_rate_limits(headers),
     )
+
+
+def _printable(value: Any) -> str:
+    text = str(value or "")
+    return text if text.isprintable() else clean_message(text, "")
+
+
+def _rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
+    # Servers write names as they like, and aiohttp keeps them so.
+    return {name.lower(): value for name, value in headers.items() if name[:12].lower() == "x-ratelimit-"}
 
 
 def parse_usage(usage: Any) -> Usage | None:

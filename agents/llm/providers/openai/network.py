@@ -1,0 +1,66 @@
+"""What both ways of calling have in common below the JSON: bounds, headers, TLS, and how failures are sorted."""
+
+import ssl
+from functools import cache
+from typing import TypeGuard
+
+import aiohttp
+
+from workers.errors import ErrorCode, WorkError
+
+from .errors import clean_message
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+# The SDK insists on a key; servers that need none ignore this one.
+PLACEHOLDER_KEY = "no-key"
+USER_AGENT = "arboretum"
+CONNECT_SECONDS = 10.0
+# JSON writes a character of three bytes as an escape of six, and wraps the answer in fields of its own.
+JSON_OVERHEAD = 4
+ERROR_BODY_BYTES = 64 * 1024
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return the process' TLS settings: the system's authorities as the SDK finds them, nothing of the environment.
+
+    Loading the authorities takes some 40 ms, hence once, and only for who calls over TLS.
+    """
+    import httpx2
+
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+def can_be_header(value: str | None) -> TypeGuard[str]:
+    """Tell whether `value` may be sent as a header: printable ASCII, and not empty."""
+    return value is not None and value != "" and value.isascii() and value.isprintable()
+
+
+def too_large(most: int) -> WorkError:
+    """Return the error for an answer of more than `most` bytes."""
+    return WorkError(ErrorCode.BAD_RESPONSE, f"the answer is larger than {most} bytes")
+
+
+def compressed_unasked(encoding: str) -> WorkError:
+    """Return the error for a compressed answer, which could unfold to a thousand times its size."""
+    told = clean_message(encoding[:20], "")
+    return WorkError(ErrorCode.BAD_RESPONSE, f"the server compressed its answer unasked ({told})")
+
+
+def cannot_be_sent(why: str) -> WorkError:
+    """Return the error for a request that cannot be built."""
+    return WorkError(ErrorCode.INVALID_REQUEST, f"the request cannot be sent ({why})")
+
+
+def network_error(error: Exception, secret: str) -> WorkError:
+    """Return the error that a failure below HTTP, told by aiohttp, stands for."""
+    if isinstance(error, TimeoutError):
+        return WorkError(ErrorCode.TIMEOUT, "the server did not answer in time")
+    # A refused certificate is both.
+    if isinstance(error, ValueError) and not isinstance(error, OSError):
+        return cannot_be_sent(type(error).__name__)
+    if isinstance(error, aiohttp.ClientResponseError):
+        return WorkError(ErrorCode.BAD_RESPONSE, f"the server's answer is not valid HTTP ({type(error).__name__})")
+    # Its text would be what the server had sent so far.
+    said = "" if isinstance(error, aiohttp.ServerDisconnectedError) else clean_message(str(error), secret)
+    return WorkError(ErrorCode.CONNECTION, f"the connection failed: {said or type(error).__name__}")

@@ -1,0 +1,148 @@
+"""Calls through the OpenAI SDK: it sends, what comes back is read by `wire` and `assembler`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+from openai import AsyncOpenAI, AsyncStream, OpenAIError, RequestOptions
+
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
+from workers.errors import ErrorCode, WorkError
+
+from .assembler import Assembler
+from .errors import clean_message
+from .network import (
+    CONNECT_SECONDS,
+    DEFAULT_BASE_URL,
+    JSON_OVERHEAD,
+    PLACEHOLDER_KEY,
+    USER_AGENT,
+    can_be_header,
+    cannot_be_sent,
+)
+from .sse import ALIVE, read_events
+from .transport import GuardedClient, is_event_stream, transport_error
+from .wire import parse_completion, parse_json, request_body
+
+_DRAIN_SECONDS = 0.1
+_LIST_SECONDS = 30.0
+
+
+class SDKProvider:
+    """A client of OpenAI or a compatible server that uses nothing of the environment: no key, URL, header or proxy."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        """Build the SDK's client, which takes about 30 ms and does not connect yet."""
+        http_client = GuardedClient(max_body_bytes=config.max_answer_bytes * JSON_OVERHEAD, secret=config.api_key)
+        self._sdk = AsyncOpenAI(
+            api_key=config.api_key or PLACEHOLDER_KEY,
+            admin_api_key="",
+            webhook_secret="",
+            organization=config.organisation,
+            project="",
+            # The SDK reads OPENAI_BASE_URL where it is given none.
+            base_url=config.base_url or DEFAULT_BASE_URL,
+            max_retries=0,
+            http_client=http_client,
+        )
+        self._secret = config.api_key
+        self._authorization = f"Bearer {self._sdk.api_key}"
+        self._max_answer_bytes = config.max_answer_bytes
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Return the whole answer to `request`."""
+        response = await self._post(request, stream=False)
+        return self._whole(response, request)
+
+    async def stream(self, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        """Yield the text as it comes, then the whole; an empty TextDelta for whatever else shows life."""
+        response = await self._post(request, stream=True)
+        try:
+            if is_event_stream(response):
+                async for chunk in self._read_stream(response, request):
+                    yield chunk
+            else:
+                # Some servers answer whole all the same; the transport has read it.
+                completion = self._whole(response, request)
+                yield TextDelta(completion.text)
+                yield completion
+        finally:
+            await response.aclose()
+
+    async def list_models(self) -> list[str]:
+        """Return the ids of the models that the credential may use, sorted."""
+        options = self._options(_LIST_SECONDS, None)
+        try:
+            response = await self._sdk.get("/models", cast_to=httpx2.Response, options=options)
+        except OpenAIError as error:
+            raise self._unexpected(error) from None
+        models = parse_json(response.content, response.headers.get("content-type", "")).get("data")
+        if not isinstance(models, list):
+            raise WorkError(ErrorCode.BAD_RESPONSE, "the list of models holds no data")
+        return sorted(str(model["id"]) for model in models if isinstance(model, dict) and model.get("id"))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._sdk.close()
+
+    async def _post(self, request: CompletionRequest, *, stream: bool) -> httpx2.Response:
+        """Return the response with a status of 2xx, read whole unless `stream`."""
+        body = request_body(request, stream=stream)
+        options = self._options(request.timeout, request.correlation_id)
+        try:
+            # `with_raw_response.create` would cost half a millisecond more for the same bytes.
+            response = await self._sdk.post(
+                "/chat/completions",
+                cast_to=httpx2.Response,
+                body=body,
+                options=options,
+                stream=stream,
+                stream_cls=AsyncStream[Any] if stream else None,
+            )
+        except (OpenAIError, TypeError, ValueError) as error:
+            raise self._unexpected(error) from None
+        return cast(httpx2.Response, response)
+
+    def _options(self, timeout: float, correlation_id: str | None) -> RequestOptions:
+        headers = {"Authorization": self._authorization, "User-Agent": USER_AGENT}
+        if can_be_header(correlation_id):
+            headers["X-Request-ID"] = correlation_id
+        return {"headers": headers, "timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))}
+
+    def _whole(self, response: httpx2.Response, request: CompletionRequest) -> Completion:
+        parsed = parse_json(response.content, response.headers.get("content-type", ""))
+        return parse_completion(parsed, response.headers, request, self._secret)
+
+    async def _read_stream(self, response: httpx2.Response, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
+        content_type = response.headers["content-type"]
+        assembler = Assembler(request, self._secret, self._max_answer_bytes)
+        events = read_events(response.aiter_bytes(), self._max_answer_bytes * JSON_OVERHEAD)
+        try:
+            async for data in events:
+                if data == b"[DONE]":
+                    await _drain(events)
+                    break
+                yield TextDelta(assembler.add(parse_json(data, content_type)) if data != ALIVE else "")
+        except (httpx2.HTTPError, aiohttp.ClientError) as error:
+            raise transport_error(error, self._secret) from None
+        yield assembler.finish(response.headers)
+
+    def _unexpected(self, error: Exception) -> WorkError:
+        """Return the error for a request that the SDK cannot build; failures of the call never come as its errors.
+
+        Only the SDK's own words are passed on: others may quote the prompt.
+        """
+        said = clean_message(str(error), self._secret) if isinstance(error, OpenAIError) else "not valid as JSON"
+        return cannot_be_sent(f"{type(error).__name__}: {said}")
+
+
+async def _drain(events: AsyncIterator[bytes]) -> None:
+    """Read what follows the last event, so that the connection can be used again; a server that goes on is cut."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in events:
+                pass
