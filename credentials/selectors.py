@@ -1,10 +1,11 @@
 """Reads of users, credentials and tokens."""
 
+from datetime import datetime
 from difflib import get_close_matches
 
 from workers.errors import InvalidInput
 
-from .models import ApiToken, Credential, User
+from .models import ApiToken, Credential, ProviderModel, User
 
 
 def acting_user(username: str | None) -> User:
@@ -39,6 +40,16 @@ def get_credential(user: User, name: str) -> Credential:
     close = get_close_matches(name, visible.values_list("name", flat=True)[:1000], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     raise InvalidInput(f"There is no credential '{name}'.{hint}")
+
+
+def blocked_until(credential: Credential, model: str) -> datetime | None:
+    """Return until when the provider told everybody to wait who uses `credential`, or its `model`; None if it did not.
+
+    The moment may have passed.
+    """
+    of_model = ProviderModel.objects.filter(credential=credential, name=model).values_list("blocked_until", flat=True)
+    moments = [moment for moment in (credential.blocked_until, of_model.first()) if moment is not None]
+    return max(moments, default=None)
 
 
 def get_token(user: User, reference: str) -> ApiToken:

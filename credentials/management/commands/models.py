@@ -1,14 +1,18 @@
 """`manage.py models`: the limits and prices of a credential's models."""
 
 from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from credentials.limits import ModelState, model_states
 from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import ProviderModel, User
 from credentials.selectors import get_credential
 from credentials.services import ModelLimits, set_model
 from workers.errors import InvalidInput
+from workers.ratelimit.types import Binding
 
 NONE = "none"
 
@@ -25,7 +29,7 @@ class Command(ArboretumCommand):
         parser.add_argument("model", metavar="MODEL", help="The provider's name of it; '*' for the defaults.")
         for option, (_, _, help_text) in OPTIONS.items():
             parser.add_argument(f"--{option}", metavar="N", help=help_text)
-        listing = self.subcommand("list", self.list, "List the limits and prices that were set.")
+        listing = self.subcommand("list", self.list, "List limits and prices, and what holds calls back now.")
         listing.add_argument("credential", metavar="CREDENTIAL", nargs="?")
 
     def set(self, user: User, options: dict[str, Any]) -> int:
@@ -45,16 +49,13 @@ class Command(ArboretumCommand):
         return EXIT_OK
 
     def list(self, user: User, options: dict[str, Any]) -> int:
-        """List what was set for the models of one credential, or of all that the user may see."""
-        rows = ProviderModel.objects.visible_to(user).select_related("credential").order_by("credential__name", "name")
-        if options["credential"] is not None:
-            rows = rows.filter(credential=get_credential(user, options["credential"]))
-        models = list(rows)
-        fields = [field for field, _, _ in OPTIONS.values()]
-        headers = ("credential", "model", *OPTIONS)
-        cells = [(row.credential.name, row.name, *(getattr(row, field) for field in fields)) for row in models]
-        empty = "No limits or prices were set; the providers' own defaults hold."
-        self.emit([_as_data(row) for row in models], self.table(headers, cells, empty))
+        """List the limits and prices of one credential's models, or of all that the user may see, and their state."""
+        credential = get_credential(user, options["credential"]) if options["credential"] is not None else None
+        states = model_states(user, credential)
+        headers = ("credential", "model", *OPTIONS, "calls", "waiting", "held back by", "until")
+        cells = [_cells(model, is_live=states.is_live) for model in states.models]
+        empty = "No limits or prices were set, and no model was used lately; the providers' own defaults hold."
+        self.emit([_state_data(model) for model in states.models], self.table(headers, cells, empty))
         return EXIT_OK
 
 
@@ -78,6 +79,41 @@ def _number(option: str, text: str, kind: Callable[[str], int | Decimal]) -> int
     except (ValueError, InvalidOperation):
         allowed = "a whole number" if kind is int else "a number"
         raise InvalidInput(f"--{option}: must be {allowed} or '{NONE}', not '{text}'") from None
+
+
+def _cells(model: ModelState, *, is_live: bool) -> tuple[Any, ...]:
+    limits, now = model.limits, model.now
+    own = [getattr(limits, field, None) for field, _, _ in OPTIONS.values()]
+    if not is_live:
+        return (model.credential.name, model.name, *own, "?", "?", "unknown", _time(model.blocked_until))
+    calls, waiting = (now.in_flight, now.waiting) if now else (0, 0)
+    return (model.credential.name, model.name, *own, calls, waiting, _holding(model), _time(_until(model)))
+
+
+def _holding(model: ModelState) -> str | None:
+    """Return what keeps calls of a model waiting, in a word or two."""
+    now = model.now
+    if now is not None and now.binding is not None:
+        return str(now.binding)
+    if model.blocked_until is not None or (now is not None and now.blocked_reason):
+        return str(Binding.BLOCKED)
+    return str(Binding.BREAKER) if now is not None and now.breaker == "open" else None
+
+
+def _until(model: ModelState) -> datetime | None:
+    moments = [model.blocked_until, model.now.until if model.now else None]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC") if moment else None
+
+
+def _state_data(model: ModelState) -> dict[str, Any]:
+    own = {field: getattr(model.limits, field, None) for field, _, _ in OPTIONS.values()}
+    now = None if model.now is None else asdict(model.now)
+    names = {"credential": model.credential.name, "model": model.name}
+    return names | own | {"blocked_until": model.blocked_until, "held_back_by": _holding(model), "now": now}
 
 
 def _as_data(row: ProviderModel) -> dict[str, Any]:
