@@ -1,17 +1,19 @@
 """Writing a batch's rows: short transactions, each chunk idempotent on the rows' ids."""
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
 
 from django.db import transaction
 from django.db.models.functions import Now
 
+from .bulk_insert import NewRun, insert_runs
 from .ids import batch_run_id
 from .inputs import InputReport, InputRow, canonical_json, read_rows
-from .models import Batch, Run
+from .models import Batch
 from .states import BatchState
 
-CHUNK_ROWS = 2_000
+# A chunk has this many rows, or as many as make about this many characters.
+CHUNK_ROWS = 5_000
+CHUNK_CHARACTERS = 8 * 1024 * 1024
 
 
 def insert_rows(
@@ -22,26 +24,29 @@ def insert_rows(
     `updated_at` moves with each chunk, so that maintenance can tell a batch whose writer died. Raises InvalidInput
     where the file has changed since it was checked.
     """
-    rows = read_rows(report, skip_problems=True)
     written = 0
-    while chunk := list(islice(rows, CHUNK_ROWS)):
+    for chunk in _chunks(_runs(batch, read_rows(report, skip_problems=True))):
         with transaction.atomic():
-            Run.objects.bulk_create(_runs(batch, written, chunk))
+            insert_runs(batch, chunk)
             written += len(chunk)
             Batch.objects.filter(pk=batch.pk).update(total=written, updated_at=Now())
         on_progress(written, report.total)
     Batch.objects.filter(pk=batch.pk, state=BatchState.VALIDATING).update(state=BatchState.READY, updated_at=Now())
 
 
-def _runs(batch: Batch, start: int, chunk: list[InputRow]) -> Iterator[Run]:
-    for index, row in enumerate(chunk, start):
-        yield Run(
-            id=batch_run_id(batch.pk, index),
-            owner_id=batch.owner_id,
-            batch_id=batch.pk,
-            index=index,
-            custom_id=row.custom_id,
-            agent_version_id=batch.agent_version_id,
-            input_json=canonical_json(row.columns),
-            created_at=Now(),
-        )
+def _runs(batch: Batch, rows: Iterable[InputRow]) -> Iterator[NewRun]:
+    for index, row in enumerate(rows):
+        yield batch_run_id(batch.pk, index), index, row.custom_id, canonical_json(row.columns)
+
+
+def _chunks(runs: Iterable[NewRun]) -> Iterator[list[NewRun]]:
+    chunk: list[NewRun] = []
+    characters = 0
+    for run in runs:
+        chunk.append(run)
+        characters += len(run[-1])
+        if len(chunk) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk

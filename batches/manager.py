@@ -24,7 +24,7 @@ from .inputs import InputReport, check_input, open_input
 from .models import Batch, Run
 from .models.batch import InputKind
 from .publishing import lease_messages_wanted, publish_finalize, publish_leases
-from .states import BatchState, Priority, RunState
+from .states import ACTIVE_BATCH_STATES, BatchState, Priority, RunState
 
 log = structlog.get_logger(__name__)
 
@@ -35,11 +35,16 @@ RETRYABLE_STATES = (
     BatchState.CANCELLED,
     BatchState.EXPIRED,
 )
+LARGEST_WEIGHT = 100
 
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What a user may choose about a batch. `max_cost` is US dollars; `skip_bad_rows` leaves bad rows out."""
+    """What a user may choose about a batch.
+
+    `weight` (1 to 100) is its share of a model beside batches of its priority, `max_cost` is US dollars,
+    `skip_bad_rows` leaves bad rows out.
+    """
 
     name: str = ""
     priority: Priority = Priority.NORMAL
@@ -87,6 +92,7 @@ class BatchManager:
         """
         require_access(self._user, version)
         options = options or BatchOptions()
+        _check_share(options.priority, options.weight)
         prompt = template(version.prompt)
         if columns := open_input(path).columns:
             prompt.check(columns)
@@ -134,6 +140,20 @@ class BatchManager:
         """Go on where a paused batch stopped."""
         self._move(batch, [BatchState.PAUSED], BatchState.RUNNING, state_reason="")
         publish_leases(batch.pk, lease_messages_wanted(batch.remaining))
+        return batch
+
+    def change(self, batch: Batch, *, priority: Priority | None = None, weight: int | None = None) -> Batch:
+        """Change the priority or the weight (1 to 100) of a batch that has not ended, also while it runs.
+
+        None leaves one as it is. Raises InvalidInput where a value is not allowed, or none is given.
+        """
+        _check_share(priority, weight)
+        given = {"priority": priority, "weight": weight}
+        changes = {name: value for name, value in given.items() if value is not None}
+        if not changes:
+            raise InvalidInput("Nothing to change: give a priority, a weight or both.")
+        self._update(batch, ACTIVE_BATCH_STATES, **changes)
+        log.info("batch_changed", batch_id=batch.pk, priority=batch.priority, weight=batch.weight)
         return batch
 
     def cancel(self, batch: Batch) -> Batch:
@@ -205,14 +225,26 @@ class BatchManager:
         self, batch: Batch, allowed: Collection[BatchState], state: BatchState | Combinable, **changes: Any
     ) -> Batch:
         """Change the state by compare-and-set. Raises InvalidInput where the batch is in no allowed state."""
-        rows = Batch.objects.filter(pk=batch.pk, state__in=allowed)
-        if not rows.update(state=state, updated_at=Now(), **changes):
-            batch.refresh_from_db()
-            names = ", ".join(allowed)
-            raise InvalidInput(f"Batch {batch.pk} is {batch.state}; this needs it to be one of: {names}.")
-        batch.refresh_from_db()
+        self._update(batch, allowed, state=state, **changes)
         log.info("batch_state", batch_id=batch.pk, state=batch.state)
         return batch
+
+    def _update(self, batch: Batch, allowed: Collection[BatchState], **changes: Any) -> None:
+        """Change a batch that is in an allowed state, and read it again. Raises InvalidInput where it is in none."""
+        changed = Batch.objects.filter(pk=batch.pk, state__in=allowed).update(updated_at=Now(), **changes)
+        batch.refresh_from_db()
+        if not changed:
+            names = ", ".join(state for state in BatchState if state in allowed)
+            raise InvalidInput(f"Batch {batch.pk} is {batch.state}; this needs it to be one of: {names}.")
+
+
+def _check_share(priority: int | None, weight: int | None) -> None:
+    """Raise InvalidInput for a priority or a weight that a batch may not have; None is none given."""
+    if priority is not None and priority not in Priority.values:
+        allowed = ", ".join(f"{value} ({label.lower()})" for value, label in Priority.choices)
+        raise InvalidInput(f"priority is {priority!r}; allowed: {allowed}.")
+    if weight is not None and (type(weight) is not int or not 1 <= weight <= LARGEST_WEIGHT):
+        raise InvalidInput(f"weight is {weight!r}; allowed: whole numbers from 1 to {LARGEST_WEIGHT}.")
 
 
 def discard(batch: Batch) -> None:

@@ -138,6 +138,7 @@ class RunColumns(TypedColumns):
     attempt = Column(Integer, nullable=False)
     tries = Column(Integer, nullable=False)
     crashes = Column(Integer, nullable=False)
+    crash_slice = Column(Integer)
     cost = _money(18, 9)
     input_tokens = Column(Integer, nullable=False)
     output_tokens = Column(Integer, nullable=False)

@@ -3,11 +3,14 @@
 import os
 import socket
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from celery import Celery, current_app
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
+from django.conf import settings
 from django.db import connections
 from redis.exceptions import RedisError
 
@@ -16,12 +19,17 @@ from workers.database import first_line
 
 from .execution.host import WorkerHost, host, stop_host
 from .execution.maintenance import SWEEP_SECONDS, offer_batches, resign, run_step, sweep
+from .quarantine.keeper import EXTRA_SECONDS, QuarantineKeeper
 
 log = structlog.get_logger(__name__)
 
+# A child in quarantine is looked at so often: each that dies is one of a row of halvings.
+WATCH_SECONDS = 0.1
+LEAVING_SECONDS = 10.0
+
 
 class Caretaker(threading.Thread):
-    """Announces the process and runs maintenance every few seconds, on a database connection of its own."""
+    """Announces the process, runs maintenance and keeps the child for suspects, on a database connection of its own."""
 
     def __init__(self, worker: WorkerHost, app: Celery) -> None:
         """Care for `worker`, which serves the queues that `app` consumes, until `finish` is called."""
@@ -30,6 +38,7 @@ class Caretaker(threading.Thread):
         self._app = app
         self._last_failure = ""
         self._finished = threading.Event()
+        self._quarantine = QuarantineKeeper()
         self._identity = {"host": socket.gethostname(), "pid": os.getpid()}
 
     def run(self) -> None:
@@ -39,13 +48,29 @@ class Caretaker(threading.Thread):
         run_step(offer_batches)
         while not self._finished.is_set():
             self._announce()
-            self._sweep()
-            self._finished.wait(SWEEP_SECONDS)
+            self._try(lambda: sweep(self._worker.process))
+            self._try(self._look_at_quarantine)
+            self._rest()
         self._leave()
+        self._try(self._quarantine.stop)
+        connections.close_all()
 
-    def _sweep(self) -> None:
+    def _rest(self) -> None:
+        """Wait for the next round; a child that ends, or is to end, is seen to at once."""
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            if self._finished.wait(min(left, WATCH_SECONDS) if self._quarantine.is_running else left):
+                return
+            if self._quarantine.has_child:
+                self._try(self._look_at_quarantine)
+
+    def _look_at_quarantine(self) -> None:
+        runs_anything = not {"interactive", "batch"}.isdisjoint(self._app.amqp.queues.consume_from)
+        self._quarantine.look(self._worker.process, may_start=runs_anything and not self._worker.is_draining)
+
+    def _try(self, work: Callable[[], None]) -> None:
         try:
-            sweep(self._worker.process)
+            work()
             self._last_failure = ""
         except Exception as error:
             self._tell_failure(error)
@@ -73,12 +98,11 @@ class Caretaker(threading.Thread):
             resign(self._worker.process)
         except Exception as error:
             log.warning("leave_failed", error=type(error).__name__)
-        connections.close_all()
 
     def finish(self) -> None:
-        """Withdraw the process and end the thread."""
+        """Withdraw the process, end its child in quarantine, and end the thread."""
         self._finished.set()
-        self.join(timeout=10)
+        self.join(timeout=settings.ARBORETUM_GRACE_SECONDS + EXTRA_SECONDS + LEAVING_SECONDS)
 
 
 _caretaker: Caretaker | None = None

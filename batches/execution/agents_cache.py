@@ -4,12 +4,21 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from django.utils import timezone
+
+from agents.abilities import resolve
 from agents.credential_check import provider_config
-from agents.llm.providers.base import ProviderConfig
+from agents.llm.providers.base import ModelDefaults, ProviderConfig
+from agents.llm.tokens import estimate_request_tokens
+from agents.llm.types import CompletionRequest
 from agents.models import AgentVersion
+from agents.pricing import model_settings, price_of
 from agents.services import spec_of
 from agents.spec import AgentSpec
+from credentials.selectors import blocked_until
 from workers.engine import Engine
+from workers.errors import InvalidInput
+from workers.ratelimit.types import Bucket, Limits
 
 # A version never changes, but its credential's key and its model's price do.
 FRESH_SECONDS = 5.0
@@ -17,11 +26,21 @@ FRESH_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LoadedAgent:
-    """A version ready to run, and what its provider's client is built from."""
+    """A version ready to run, what its provider's client is built from, and the limits of its model.
+
+    `fixed_tokens` is about what its tools and its output schema take of every call; `blocked_for` are the seconds
+    for which the provider told everybody to wait, as the database knew when this was loaded (`loaded_at`, monotonic,
+    which is the loop's time).
+    """
 
     spec: AgentSpec
     provider: str
     config: ProviderConfig
+    bucket: Bucket
+    limits: Limits
+    fixed_tokens: int
+    blocked_for: float
+    loaded_at: float
 
     @property
     def model(self) -> str:
@@ -32,7 +51,36 @@ class LoadedAgent:
 def load_agent(version_id: int) -> LoadedAgent:
     """Return the version with this id. Raises WorkError where its credential is disabled or cannot be decrypted."""
     version = AgentVersion.objects.select_related("agent", "credential").get(pk=version_id)
-    return LoadedAgent(spec_of(version), version.credential.provider, provider_config(version.credential))
+    credential = version.credential
+    config = provider_config(credential)
+    settings = model_settings(credential, version.model)
+    spec = spec_of(version, price_of(settings))
+    until = blocked_until(credential, version.model)
+    return LoadedAgent(
+        spec=spec,
+        provider=credential.provider,
+        config=config,
+        bucket=Bucket(credential.pk, version.model),
+        limits=limits_of(settings),
+        fixed_tokens=fixed_tokens(spec),
+        blocked_for=0.0 if until is None else max(0.0, (until - timezone.now()).total_seconds()),
+        loaded_at=time.monotonic(),
+    )
+
+
+def limits_of(settings: ModelDefaults) -> Limits:
+    """Return the limits that hold for a model with these settings."""
+    return Limits(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency)
+
+
+def fixed_tokens(spec: AgentSpec) -> int:
+    """Return about how many tokens every call of an agent takes beside its messages."""
+    try:
+        tools = resolve(spec.abilities).specs
+    except InvalidInput:
+        # The runner will say so.
+        return 0
+    return estimate_request_tokens(CompletionRequest(spec.model, (), tools, output_schema=spec.output_schema))
 
 
 class AgentCache:

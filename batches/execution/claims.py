@@ -1,4 +1,7 @@
-"""Claiming: a run goes to `running` by compare-and-set before any provider is called."""
+"""Claiming: a run goes to `running` by compare-and-set before any provider is called.
+
+Suspects are passed over: they run in quarantine alone (see suspects).
+"""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -9,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from batches.models import Batch, Run, RunQuerySet
+from batches.models import Batch, BatchQuerySet, Run, RunQuerySet
 from batches.states import BatchState, RunState
 
 from .leases import require_live
@@ -52,9 +55,14 @@ class ClaimedRun:
     output_tokens: int = 0
 
 
+def runnable_batches() -> BatchQuerySet:
+    """Return the batches whose rows may be taken: those that are running and whose time is not over."""
+    return Batch.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), state=BatchState.RUNNING)
+
+
 def due_rows(batch_id: int) -> RunQuerySet:
     """Return the rows of a batch that may be taken now, in the order of the input (index `run_pending`)."""
-    return Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING).order_by("id")
+    return Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING, crash_slice=None).order_by("id")
 
 
 def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
@@ -65,26 +73,27 @@ def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
     """
     with transaction.atomic():
         require_live(lease_id)
-        if not Batch.objects.filter(pk=batch_id, state=BatchState.RUNNING).exists():
+        if not runnable_batches().filter(pk=batch_id).exists():
             return []
         ids = list(due_rows(batch_id).select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
-        return _take(ids, RunState.PENDING, lease_id)
+        return take(ids, lease_id)
 
 
 def claim_singles(run_ids: Collection[int], lease_id: int) -> list[ClaimedRun]:
     """Take those of the queued single runs `run_ids` that are due and not taken by anybody else. Raises LeaseLost."""
     with transaction.atomic():
         require_live(lease_id)
-        queued = Run.objects.filter(_DUE, id__in=run_ids, state=RunState.QUEUED)
+        queued = Run.objects.filter(_DUE, id__in=run_ids, state=RunState.QUEUED, crash_slice=None)
         ids = list(queued.select_for_update(skip_locked=True).values_list("id", flat=True))
-        return _take(ids, RunState.QUEUED, lease_id)
+        return take(ids, lease_id)
 
 
-def _take(ids: Sequence[int], state: RunState, lease_id: int) -> list[ClaimedRun]:
+def take(ids: Sequence[int], lease_id: int) -> list[ClaimedRun]:
+    """Set waiting runs running under a lease, in the transaction that locked them, and return them by id."""
     if not ids:
         return []
     token = secrets.randbits(62)
-    Run.objects.filter(id__in=ids, state=state).update(
+    Run.objects.filter(id__in=ids, state__in=[RunState.PENDING, RunState.QUEUED]).update(
         state=RunState.RUNNING,
         attempt=F("attempt") + 1,
         token=token,

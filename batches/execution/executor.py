@@ -4,32 +4,39 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import replace
+from datetime import timedelta
 
-import orjson
 import structlog
 from django.utils import timezone
 
 from agents.events import RunFinished, RunnerEvent, StepFinished, ToolFinished, ToolStarted
 from agents.llm.pool import ClientPool
 from agents.llm.types import Usage
-from agents.messages import build_messages
 from agents.runner import run_agent
-from agents.spec import AgentSpec
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
 from workers.errors import ErrorCode, InvalidInput, WorkError
 from workers.retry import RetryPolicy
 
-from .agents_cache import AgentCache, LoadedAgent
+from .agents_cache import AgentCache
 from .claims import ClaimedRun
+from .metering import RunMeter
 from .outcomes import EventRecord, Outcome, Spent
+from .permits import Permit
+from .prepared import PreparedRun, prepare
 from .storable import storable, storable_json
 
 log = structlog.get_logger(__name__)
+MakeMeter = Callable[[PreparedRun, Permit | None], RunMeter]
 
 LONGEST_ERROR_MESSAGE = 2000
 LONGEST_EVENT_TEXT = 20_000
+# These concern every row alike: the batch is paused with the reason, and no row fails.
+PAUSING_CODES = {
+    ErrorCode.INVALID_KEY: "The key was refused",
+    ErrorCode.QUOTA_EXHAUSTED: "The quota is used up",
+}
+LONGEST_REASON = 500
 # More tokens than any model takes or gives in one call.
 MOST_TOKENS = 50_000_000
 
@@ -37,38 +44,59 @@ MOST_TOKENS = 50_000_000
 class Executor:
     """Runs claimed runs in the process' loop. It holds no transaction and reads the database only for agents."""
 
-    def __init__(self, agents: AgentCache, clients: ClientPool, worker: str) -> None:
-        """`worker` is this process' name, as it will stand on the attempts."""
+    def __init__(
+        self, agents: AgentCache, clients: ClientPool, worker: str, make_meter: MakeMeter | None = None
+    ) -> None:
+        """`worker` is this process' name, as it will stand on the attempts; without meters no limit is kept."""
         self._agents = agents
         self._clients = clients
         self._worker = worker
+        self._make_meter = make_meter
 
-    async def execute(self, run: ClaimedRun) -> Outcome:
+    async def prepare(self, run: ClaimedRun) -> PreparedRun | Outcome:
+        """Return `run` ready to start, or how it ended already where its input or its limits allow no call."""
+        try:
+            return prepare(run, await self._agents.get(run.version_id))
+        except Exception as error:
+            return self._failed(run, Spent(timezone.now(), ""), RetryPolicy(), classify(error), None)
+
+    async def execute(
+        self, run: ClaimedRun, prepared: PreparedRun | None = None, permit: Permit | None = None
+    ) -> Outcome:
         """Return how the attempt ended. Never raises: a failure is an outcome, and so is being cut off.
 
-        A cut attempt hands its run back; where the run was cancelled or taken away meanwhile, the fence refuses that.
+        Without a `permit` the first call waits for one. A cut attempt hands its run back; where the run was cancelled
+        or taken away meanwhile, the fence refuses that.
         """
-        spent, retry, clock = Spent(timezone.now(), ""), RetryPolicy(), time.monotonic()
+        spent, retry, clock, meter = Spent(timezone.now(), ""), RetryPolicy(), time.monotonic(), None
         with structlog.contextvars.bound_contextvars(run_id=run.id, batch_id=run.batch_id, attempt=run.attempt):
             try:
-                agent = await self._agents.get(run.version_id)
-                retry, spent.model = agent.spec.retry, agent.model
-                finished = await self._drive(run, agent, spent)
+                if prepared is None:
+                    prepared = prepare(run, await self._agents.get(run.version_id))
+                retry, spent.model = prepared.agent.spec.retry, prepared.agent.model
+                meter = self._make_meter(prepared, permit) if self._make_meter else None
+                finished = await self._drive(prepared, spent, meter)
                 end = self._succeeded(run, spent, finished)
             except asyncio.CancelledError:
                 end = self.handed_back(run, spent)
             except Exception as error:
-                end = self._failed(run, spent, retry, classify(error))
-        spent.latency_ms = round((time.monotonic() - clock) * 1000)
+                end = self._failed(run, spent, retry, classify(error), meter)
+        waited = 0.0
+        if meter is not None:
+            waited = meter.waited
+            meter.close()
+        spent.started_at += timedelta(seconds=waited)
+        spent.latency_ms = round((time.monotonic() - clock - waited) * 1000)
         return end
 
-    async def _drive(self, run: ClaimedRun, agent: LoadedAgent, spent: Spent) -> RunFinished:
-        spec = within_limits(agent.spec, run)
-        messages = build_messages(spec, run.input_kind, orjson.loads(run.input_json))
+    async def _drive(self, prepared: PreparedRun, spent: Spent, meter: RunMeter | None) -> RunFinished:
+        run, agent = prepared.run, prepared.agent
         correlation_id = f"{run.id}-{run.attempt}"
         async with (
             self._clients.lease(agent.provider, agent.config) as client,
-            aclosing(run_agent(spec, messages, client, correlation_id=correlation_id)) as events,
+            aclosing(
+                run_agent(prepared.spec, prepared.messages, client, correlation_id=correlation_id, meter=meter)
+            ) as events,
         ):
             async for event in events:
                 note(event, spent, keep_steps=run.batch_id is None)
@@ -99,14 +127,22 @@ class Executor:
         message = "The answer could not be stored; the worker's log says why."
         return build(error_code=ErrorCode.BAD_RESPONSE, error_message=message)
 
-    def _failed(self, run: ClaimedRun, spent: Spent, retry: RetryPolicy, error: WorkError) -> Outcome:
-        # What the provider refused for its rate limit was not tried, so it costs no try.
-        tries = run.tries + (error.code is not ErrorCode.RATE_LIMITED)
+    def _failed(
+        self, run: ClaimedRun, spent: Spent, retry: RetryPolicy, error: WorkError, meter: RunMeter | None
+    ) -> Outcome:
+        # What the provider refused for its rate limit was not tried, and a probe tries the provider, not the run.
+        is_free = error.code is ErrorCode.RATE_LIMITED or (meter is not None and meter.is_probe)
+        tries = run.tries + (not is_free)
         values = {"error_code": error.code, "error_message": storable(error.message)[:LONGEST_ERROR_MESSAGE]}
         spent.events.append(EventRecord(RunEventKind.ERROR, {"code": error.code}, timezone.now()))
+        if error.code in PAUSING_CODES and run.batch_id is not None:
+            build = self._outcome(run, spent, AttemptOutcome.RETRIED, waiting_state(run))
+            return build(pause_reason=pause_reason(error, spent.model), **values)
         if error.is_transient and tries < retry.max_tries:
             # Refusals cost no try, but each makes the next wait longer.
             delay = retry.delay(max(tries, run.attempt - run.tries), error.retry_after)
+            if meter is not None and error.code is not ErrorCode.RATE_LIMITED:
+                delay = max(delay, meter.retry_wait())
             log.info("run_retried", code=str(error.code), tries=tries, delay=round(delay, 2))
             build = self._outcome(run, spent, AttemptOutcome.RETRIED, waiting_state(run))
             return build(tries=tries, delay=delay, **values)
@@ -114,22 +150,12 @@ class Executor:
         return self._outcome(run, spent, AttemptOutcome.FAILED, RunState.FAILED)(tries=tries, **values)
 
 
-def within_limits(spec: AgentSpec, run: ClaimedRun) -> AgentSpec:
-    """Return `spec` with what earlier attempts of the run left of its tokens and money.
-
-    Raises WorkError LIMIT_TOKENS or LIMIT_COST where nothing is left.
-    """
-    limits, used = spec.limits, run.input_tokens + run.output_tokens
-    if used and limits.max_tokens is not None:
-        if used >= limits.max_tokens:
-            raise WorkError(ErrorCode.LIMIT_TOKENS, f"Earlier attempts used {used} tokens of {limits.max_tokens}")
-        limits = replace(limits, max_tokens=limits.max_tokens - used)
-    if run.cost and limits.max_cost is not None:
-        if run.cost >= limits.max_cost:
-            spent = f"{run.cost.normalize():f} US dollars of {limits.max_cost.normalize():f}"
-            raise WorkError(ErrorCode.LIMIT_COST, f"Earlier attempts spent {spent}")
-        limits = replace(limits, max_cost=limits.max_cost - run.cost)
-    return spec if limits is spec.limits else replace(spec, limits=limits)
+def pause_reason(error: WorkError, model: str) -> str:
+    """Return why a batch is paused that cannot go on with `model` (credential/model, empty where it is not known)."""
+    credential = model.partition("/")[0]
+    whose = f" of credential '{credential}'" if credential else ""
+    reason = f"{PAUSING_CODES[ErrorCode(error.code)]}{whose}: {storable(error.message)}"
+    return f"{reason[: LONGEST_REASON - 40]} Put it right, then resume."
 
 
 def waiting_state(run: ClaimedRun) -> RunState:

@@ -1,36 +1,52 @@
 """What one worker process has for running runs: engine, slots, clients, the writer, its heartbeat."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
 
 from agents.llm.pool import ClientPool
 from batches.states import RunState
 from workers.coalesce import Coalescer
+from workers.collector import calm_collector
 from workers.engine import Engine
+from workers.ratelimit.limiter import Limiter
+from workers.redis import close_async_connection
 
 from .agents_cache import AgentCache
+from .blocks import Blocks
 from .claims import ClaimedRun, claim_singles
+from .dispatcher import Dispatcher
 from .executor import Executor
+from .gate import Gate
 from .leases import HEARTBEAT_SECONDS, Held, LeaseLost, open_lease, release_leases, renew_leases, return_orphans
+from .metering import RunMeter
 from .outcomes import Outcome
+from .permits import Permit
+from .prepared import PreparedRun
 from .slots import Slots
 from .storing import store_outcomes
-from .turns import Turns
+from .turns import Turns, current_settings
+from .unclaiming import unclaim
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 GROUP_COMMIT_SECONDS = 0.1
+# The slots of a group are free when it is committed, so it is not larger than pays.
+GROUP_COMMIT_ROWS = 250
 GROUP_CLAIM_SECONDS = 0.01
+# A paused batch starts nothing any more after this long.
+REFRESH_SECONDS = 1.0
 # A single run's retry due within this time is waited for by its task.
 SHORT_DELAY_SECONDS = 2.0
 # What a stopping worker gives the database beyond the grace time to take what is to be stored.
@@ -40,29 +56,37 @@ STORING_SECONDS = 5.0
 class WorkerHost:
     """The executing part of a worker process; one per process, made by `host()`."""
 
-    def __init__(self) -> None:
-        """Start the engine and the heartbeat."""
+    def __init__(self, process: str | None = None) -> None:
+        """Start the engine and the heartbeat; `process` names this process, by host, process id and start if None."""
         self.engine = Engine()
-        self.process = f"{socket.gethostname()}:{os.getpid()}:{time.time_ns() // 1_000_000 % 10**9}"
+        self.process = process or f"{socket.gethostname()}:{os.getpid()}:{time.time_ns() // 1_000_000 % 10**9}"
         self.slots = Slots(settings.ARBORETUM_WORKER_SLOTS)
         self.turns = Turns()
         self.clients = ClientPool()
         self.leases: set[int] = set()
         self.is_draining = False
         self._is_cut = False
-        self._executor = Executor(AgentCache(self.engine), self.clients, self.process)
+        self._limiter = Limiter(self.process)
+        self.dispatcher = Dispatcher(self.slots, self._limiter)
+        self._blocks = Blocks(self.engine, self.dispatcher, self._limiter, self._spawn)
+        self._executor = Executor(AgentCache(self.engine), self.clients, self.process, self._make_meter)
         self._outcomes = Coalescer(
-            self.engine, store_outcomes, interval=GROUP_COMMIT_SECONDS, size_of=lambda outcome: outcome.size
+            self.engine,
+            store_outcomes,
+            interval=GROUP_COMMIT_SECONDS,
+            max_items=GROUP_COMMIT_ROWS,
+            size_of=lambda outcome: outcome.size,
         )
         self._claims = Coalescer(self.engine, self._claim_group, interval=GROUP_CLAIM_SECONDS)
         self._singles_lease: int | None = None
-        self._executing: dict[Held, asyncio.Task[Outcome]] = {}
+        self._executing: dict[Held, asyncio.Task[Any]] = {}
         # Claimed and not stored yet; and held by us, as the database says, without our knowing of it.
         self._unstored: set[Held] = set()
         self._strange: set[Held] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.engine.submit(self._beat())
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = [self.engine.submit(work) for work in (self._beat(), self._refresh(), self._blocks.listen())]
 
     @property
     def running(self) -> int:
@@ -74,33 +98,79 @@ class WorkerHost:
         return self.engine.submit(work).result()
 
     async def execute(self, run: ClaimedRun) -> Outcome | None:
-        """Execute a claimed run and store its outcome, after the commit of which this returns; None if refused."""
-        key = (run.id, run.attempt)
-        self._unstored.add(key)
+        """Execute a claimed run once its model's limits let it start, and store its outcome; None if refused.
+
+        Returns after the commit. It takes no slot and goes before the rows of batches.
+        """
+        self.hold(run)
+        return await self._finish(run, None, None)
+
+    async def execute_row(self, prepared: PreparedRun, permit: Permit) -> Outcome | None:
+        """Execute a row that has its slot and its permit, and store its outcome; None if refused."""
+        return await self._finish(prepared.run, prepared, permit)
+
+    async def prepare(self, run: ClaimedRun) -> PreparedRun | Outcome:
+        """Return a row that was taken, ready to wait for its start, or how it ended already, which is to be settled."""
+        return await self._executor.prepare(run)
+
+    def gate(self, prepared: PreparedRun) -> Gate:
+        """Return the gate of the run's model, with the limits that hold now."""
+        agent = prepared.agent
+        gate = self.dispatcher.gate(agent.bucket)
+        if gate.limits != agent.limits:
+            gate.limits = agent.limits
+        if agent.blocked_for:
+            gate.close(agent.loaded_at + agent.blocked_for)
+        return gate
+
+    def hold(self, run: ClaimedRun) -> None:
+        """Know that this process holds `run`, until its outcome is stored or it is let go."""
+        self._unstored.add((run.id, run.attempt))
         self._idle.clear()
+
+    async def unclaim(self, runs: Sequence[ClaimedRun]) -> None:
+        """Give back rows that were never started."""
+        if runs:
+            await self.engine.run_db(unclaim, runs)
+            self.let_go([(run.id, run.attempt) for run in runs])
+
+    def let_go(self, keys: Iterable[Held]) -> None:
+        """Forget runs that are not ours any more."""
+        self._unstored.difference_update(keys)
+        if not self._unstored:
+            self._idle.set()
+
+    async def _finish(self, run: ClaimedRun, prepared: PreparedRun | None, permit: Permit | None) -> Outcome | None:
+        key = (run.id, run.attempt)
+        if self._is_cut:
+            outcome = self._executor.handed_back(run)
+            if permit is not None:
+                permit.gate.end_unused(permit)
+        else:
+            self._executing[key] = current_task()
+            try:
+                outcome = await self._executor.execute(run, prepared, permit)
+            finally:
+                del self._executing[key]
+        return await self.settle(run, outcome)
+
+    async def settle(self, run: ClaimedRun, outcome: Outcome) -> Outcome | None:
+        """Store what came of `run`; return it, or None where the database has refused it."""
         try:
-            outcome = await self._executed(run)
             accepted = await self._store(outcome)
         finally:
-            self._unstored.discard(key)
-            if not self._unstored:
-                self._idle.set()
+            self.let_go([(run.id, run.attempt)])
         if not accepted:
             log.warning("result_refused", run_id=run.id, attempt=run.attempt)
         return outcome if accepted else None
 
-    async def _executed(self, run: ClaimedRun) -> Outcome:
-        if self._is_cut:
-            return self._executor.handed_back(run)
-        key = (run.id, run.attempt)
-        task = self._executing[key] = asyncio.ensure_future(self._executor.execute(run))
-        try:
-            return await task
-        except asyncio.CancelledError:
-            # Cut before its first step; the executor turns every later cut into an outcome by itself.
-            return self._executor.handed_back(run)
-        finally:
-            del self._executing[key]
+    def _make_meter(self, prepared: PreparedRun, permit: Permit | None) -> RunMeter:
+        return RunMeter(self.dispatcher, self.gate(prepared), prepared.need, permit, self._blocks.refused)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.engine.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _store(self, outcome: Outcome) -> bool:
         """Store an outcome; one that the database refuses is stored as a failure of its own run."""
@@ -141,7 +211,7 @@ class WorkerHost:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             # Only those that were under way before the look: what is claimed during it is not missed.
-            before = dict(self._executing)
+            before, waiting = dict(self._executing), self._unstored - self._executing.keys()
             try:
                 held = await self._renew()
                 await self._return_strange(held)
@@ -152,6 +222,17 @@ class WorkerHost:
                 if key not in held and not task.done():
                     log.info("run_cut_off", run_id=key[0])
                     task.cancel()
+            self.let_go(self.turns.drop(waiting - held))
+
+    async def _refresh(self) -> None:
+        """Follow what users change of the batches at work: state, priority and weight."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                if batch_ids := self.turns.batch_ids():
+                    self.turns.refresh(await self.engine.run_db(current_settings, batch_ids))
+            except Exception as error:
+                log.error("refresh_failed", error=type(error).__name__)
 
     async def _renew(self) -> set[Held]:
         leases = set(self.leases)
@@ -200,6 +281,19 @@ class WorkerHost:
         await self._idle.wait()
         await self.engine.run_db(release_leases, list(self.leases))
         await self.clients.aclose()
+        for work in self._background:
+            work.cancel()
+        await asyncio.sleep(0)
+        with contextlib.suppress(RedisError):
+            await self._limiter.leave()
+        await close_async_connection()
+
+
+def current_task() -> "asyncio.Task[Any]":
+    """Return the task that runs now."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 # Drained from a signal's handler, which may have interrupted this very thread in here.
@@ -212,6 +306,7 @@ def host() -> WorkerHost:
     global _host
     with _lock:
         if _host is None or _host.engine.pid != os.getpid():
+            calm_collector()
             _host = WorkerHost()
         return _host
 

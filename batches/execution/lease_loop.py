@@ -1,76 +1,129 @@
-"""A lease at work: rows of one batch taken and run with the process' free slots, topped up as they end, for a while."""
+"""A lease at work: rows of one batch taken ahead of their start, and run as slots and limits allow, for a while."""
 
 import asyncio
 import heapq
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from batches.publishing import publish_lease_now
 from batches.states import RunState
 
 from .claims import ClaimedRun, claim_batch
-from .leases import LeaseLost, open_lease, release_leases
+from .lanes import Lane
+from .leases import Held, LeaseLost, open_lease, release_leases
 from .outcomes import Outcome
+from .permits import Permit
+from .prepared import PreparedRun
+from .turns import BatchSettings, current_settings
 
 if TYPE_CHECKING:
     from .host import WorkerHost
 
-# After this long a lease takes no more rows if other batches wait for the process' slots.
+# After this long a lease takes no more rows if other batches wait for a loop in this process.
 TURN_SECONDS = 30.0
 # One claim takes at most this many rows: it holds the database for a few milliseconds.
 CLAIM_ROWS = 200
-# Slots that become free are refilled together this often.
+# Rows are taken together, at most this often.
 TOP_UP_SECONDS = 0.02
-LONGEST_WAIT_SECONDS = 0.5
+# A loop looks for changes that nobody tells it of after a quarter of this at first.
+LONGEST_WAIT_SECONDS = 1.0
 # A retry due within this time is waited for; one due later is offered by maintenance.
 SHORT_WAIT_SECONDS = 5.0
 
 
 class LeaseLoop:
-    """Runs rows of one batch until none is due, its turn is over, or the process is draining."""
+    """Runs rows of one batch until none is due, its turn is over, the batch is stopped or the process is draining."""
 
     def __init__(self, host: "WorkerHost", batch_id: int, lease_id: int) -> None:
         """Work for `batch_id` under the open lease `lease_id`, with the slots of `host`."""
         self._host = host
         self._batch_id = batch_id
         self._lease_id = lease_id
+        self._lane = Lane(batch_id, self._start)
         self._turn_ends = time.monotonic() + TURN_SECONDS
+        self._is_stopped = False
         self._is_exhausted = False
+        self._has_room_for_more = False
         self._due: list[float] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._patience = LONGEST_WAIT_SECONDS / 4
         self._ran = 0
 
     def wake(self) -> None:
         """Look for due rows again: somebody knows of some."""
         self._is_exhausted = False
+        self._changed.set()
+
+    def follow(self, settings: BatchSettings) -> None:
+        """Take part with the batch's priority and weight as they are now, or stop where it runs no more."""
+        self._lane.priority, self._lane.weight = settings.priority, max(1, settings.weight)
+        if not settings.is_running:
+            self.stop()
+
+    def stop(self) -> None:
+        """Take and start nothing more."""
+        self._is_stopped = True
+        self._changed.set()
+
+    @property
+    def priority(self) -> int:
+        """The batch's own priority."""
+        return self._lane.priority
+
+    def drop(self, keys: Collection[Held]) -> list[Held]:
+        """Forget waiting rows that are not ours any more; return them."""
+        return [prepared.key for prepared in self._lane.drop(keys)]
 
     async def run(self) -> int:
         """Return how many attempts were made."""
-        turns = self._host.turns
+        turns, dispatcher = self._host.turns, self._host.dispatcher
         turns.begin(self._batch_id, self)
+        self._lane.on_hunger = self._changed.set
+        dispatcher.add_lane(self._lane)
         try:
             while await self._top_up():
-                if not (self._may_claim() and self._host.slots.free):
-                    await self._host.slots.wait(LONGEST_WAIT_SECONDS)
+                if self._has_room_for_more:
+                    continue
+                await self._await_change()
                 await asyncio.sleep(TOP_UP_SECONDS)
         finally:
             turns.end_claiming(self._batch_id, self)
-            await asyncio.gather(*self._running, return_exceptions=True)
-            turns.end()
+            try:
+                await self._host.unclaim([prepared.run for prepared in self._lane.close(self._give_back)])
+            finally:
+                dispatcher.remove_lane(self._lane)
+                while self._running:
+                    await asyncio.gather(*self._running, return_exceptions=True)
+                turns.end()
         return self._ran
 
+    async def _await_change(self) -> None:
+        try:
+            await asyncio.wait_for(self._changed.wait(), self._patience)
+            self._patience = LONGEST_WAIT_SECONDS / 4
+        except TimeoutError:
+            # Another process may have given rows back that it has no slots for.
+            if self._lane.is_ending and self._host.slots.free > 0:
+                self._is_exhausted = False
+            self._patience = min(2 * self._patience, LONGEST_WAIT_SECONDS)
+        self._changed.clear()
+
     async def _top_up(self) -> bool:
-        """Claim what the free slots allow; return whether there is anything left to wait for."""
-        if self._host.is_draining:
+        """Take rows ahead; return whether there is anything left to wait for."""
+        if self._host.is_draining or self._is_stopped:
             return False
         if time.monotonic() >= self._turn_ends:
-            if self._host.turns.are_contended():
+            if not self._host.turns.has_room():
                 publish_lease_now(self._batch_id)
                 return False
             self._turn_ends = time.monotonic() + TURN_SECONDS
+        self._has_room_for_more = False
         if self._may_claim() and not await self._claim():
             return False
-        return bool(self._running) or not self._is_exhausted or self._is_due(within=SHORT_WAIT_SECONDS)
+        has_work = bool(self._running) or self._lane.buffered + self._lane.away > 0
+        return has_work or not self._is_exhausted or self._is_due(within=SHORT_WAIT_SECONDS)
 
     def _may_claim(self) -> bool:
         return not self._is_exhausted or self._is_due()
@@ -79,13 +132,13 @@ class LeaseLoop:
         return bool(self._due) and self._due[0] <= time.monotonic() + within
 
     async def _claim(self) -> bool:
-        """Take rows for the free slots and start them; return whether the lease still lives."""
-        wanted = self._host.slots.take(CLAIM_ROWS)
+        """Take rows for what can start soon; return whether the lease still lives."""
+        room = self._lane.room(max(0, self._host.slots.free))
+        wanted = min(CLAIM_ROWS, room)
         if not wanted:
             return True
         while self._is_due():
             heapq.heappop(self._due)
-        runs: list[ClaimedRun] = []
         # Before the claim: a hint that comes during it must not be forgotten.
         self._is_exhausted = True
         try:
@@ -93,40 +146,81 @@ class LeaseLoop:
         except LeaseLost:
             publish_lease_now(self._batch_id)
             return False
-        finally:
-            self._host.slots.give_back(wanted - len(runs))
-        for run in runs:
-            task = asyncio.create_task(self._run_one(run))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-        if len(runs) == wanted:
-            # As many as wanted: there may be more. Fewer: none is due until a retry of ours is, or a hint comes.
+        await self._add(runs)
+        # As many as wanted: there may be more. Fewer: none is due until a retry of ours is, or a hint comes.
+        self._lane.is_ending = len(runs) < wanted
+        if not self._lane.is_ending:
             self._is_exhausted = False
+            self._has_room_for_more = room > wanted
+        elif surplus := self._lane.take_surplus(self._host.slots.free):
+            # Others may have slots for them; we come back for those that are left.
+            self._is_exhausted = False
+            await self._host.unclaim([prepared.run for prepared in surplus])
         return True
 
-    async def _run_one(self, run: ClaimedRun) -> None:
+    async def _add(self, runs: list[ClaimedRun]) -> None:
+        """Let rows wait in the lane; those that have ended already are stored beside."""
+        for run in runs:
+            self._host.hold(run)
+        for run in runs:
+            prepared = await self._host.prepare(run)
+            if isinstance(prepared, PreparedRun):
+                self._lane.add(prepared, self._host.gate(prepared))
+            else:
+                self._keep(self._settle(run, prepared))
+        self._host.dispatcher.schedule()
+
+    def _start(self, prepared: PreparedRun, permit: Permit) -> None:
         self._ran += 1
+        self._keep(self._run_one(prepared, permit))
+
+    async def _run_one(self, prepared: PreparedRun, permit: Permit) -> None:
         try:
-            outcome = await self._host.execute(run)
+            outcome = await self._host.execute_row(prepared, permit)
         finally:
             # Only now: what a dying process can lose, and so call again, is never more than its slots.
-            self._host.slots.give_back()
+            self._host.dispatcher.give_slot_back()
         if outcome is not None:
             self._expect(outcome)
+
+    async def _settle(self, run: ClaimedRun, ended: Outcome) -> None:
+        outcome = await self._host.settle(run, ended)
+        if outcome is not None:
+            self._expect(outcome)
+
+    def _give_back(self, prepared: PreparedRun) -> None:
+        """Give back a row that was on its way to a permit when the lane was closed."""
+        self._keep(self._host.unclaim([prepared.run]))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        if not self._running:
+            self._changed.set()
 
     def _expect(self, outcome: Outcome) -> None:
         if outcome.state is RunState.PENDING:
             heapq.heappush(self._due, time.monotonic() + outcome.delay)
+            self._changed.set()
 
 
 async def run_lease(host: "WorkerHost", batch_id: int) -> int:
     """Take a lease on a batch, work for it, and return how many attempts were made."""
-    if await host.turns.take_hint(host, batch_id) or not host.turns.has_room() or host.is_draining:
+    if host.is_draining or await host.turns.take_hint(host, batch_id):
+        return 0
+    settings = (await host.engine.run_db(current_settings, [batch_id])).get(batch_id)
+    if settings is None or not settings.is_running or not host.turns.make_room(settings.priority):
         return 0
     lease_id = await host.engine.run_db(open_lease, host.process, batch_id)
     host.leases.add(lease_id)
     try:
-        return await LeaseLoop(host, batch_id, lease_id).run()
+        loop = LeaseLoop(host, batch_id, lease_id)
+        loop.follow(settings)
+        return await loop.run()
     finally:
         await host.engine.run_db(release_leases, [lease_id])
         host.leases.discard(lease_id)

@@ -24,10 +24,17 @@ class LeaseLost(Exception):
     """The lease has run out: this process was taken for dead, and must not hold runs under it."""
 
 
-def open_lease(process: str, batch_id: int | None) -> int:
-    """Record that `process` begins to hold runs of a batch (None: single runs), and return the lease's id."""
+def open_lease(process: str, batch_id: int | None, *, is_quarantine: bool = False) -> int:
+    """Record that `process` begins to hold runs of a batch (None: single runs, or suspects), and return the lease's id.
+
+    `is_quarantine` says that the process holds suspects alone, and is there to be killed by them.
+    """
     return Lease.objects.create(
-        process=process, batch_id=batch_id, created_at=Now(), expires_at=now_plus(LEASE_SECONDS)
+        process=process,
+        batch_id=batch_id,
+        is_quarantine=is_quarantine,
+        created_at=Now(),
+        expires_at=now_plus(LEASE_SECONDS),
     ).pk
 
 
@@ -47,6 +54,12 @@ def renew_leases(lease_ids: Collection[int]) -> tuple[set[int], set[Held]]:
     live.update(expires_at=now_plus(LEASE_SECONDS))
     leases = set(live.values_list("pk", flat=True))
     return leases, set(held_runs(leases).values_list("pk", "attempt"))
+
+
+def is_silent(process: str) -> bool:
+    """Whether a process has missed three heartbeats in a row, so that its leases run out at the next."""
+    late = Lease.objects.filter(process=process, released_at=None, expires_at__lte=now_plus(HEARTBEAT_SECONDS))
+    return late.exists()
 
 
 def held_runs(lease_ids: Collection[int]) -> RunQuerySet:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
-from batches.models import Attempt, AttemptOutcome, Batch, Leadership, Lease, Run, RunQuerySet
+from batches.models import Batch, Leadership, Lease, Run, RunQuerySet
 from batches.publishing import (
     lease_messages_wanted,
     publish_finalize,
@@ -21,26 +21,22 @@ from batches.publishing import (
     queue_length,
 )
 from batches.states import BatchState, RunState
-from workers.errors import ErrorCode
 
 from .cancelling import cancel_rows
-from .claims import due_rows
+from .claims import due_rows, runnable_batches
 from .clock import now_plus
-from .returning import hand_back
-from .storing import LIVE_STATES, add_to_batches
+from .expiring import expire_batches
+from .reaping import reap, return_forgotten, return_unheld
+from .storing import LIVE_STATES
 
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
 LEADERSHIP_SECONDS = 6.0
-# A run that was in the hands of this many dying processes is taken for their cause.
-MOST_CRASHES = 5
 # A single run that nobody took this long after it was due is offered again.
 UNTAKEN_SECONDS = 5.0
 MOST_PUBLISHED = 500
 MOST_OFFERED = 64
-REAPED_ROWS = 500
-_REAPED_FIELDS = ("id", "batch_id", "attempt", "crashes")
 # A batch whose rows stopped coming this long ago lost the process that wrote them.
 ABANDONED_SECONDS = 120.0
 HOUSEKEEPING_SECONDS = 3600.0
@@ -87,75 +83,10 @@ def run_step(step: Callable[[], int]) -> None:
         log.info("maintenance_done", step=name, number=number)
 
 
-def reap() -> int:
-    """Take runs back from leases that ran out without being released: their process died. Returns how many."""
-    dead = Lease.objects.filter(released_at=None, expires_at__lt=Now())
-    total = 0
-    for lease in dead.order_by("pk")[:50]:
-        while number := _reap_lease(lease):
-            total += number
-    return total
-
-
-def _reap_lease(lease: Lease) -> int:
-    """Take up to REAPED_ROWS runs of a dead lease; release the lease when none is left."""
-    with transaction.atomic():
-        held = Run.objects.filter(lease=lease, state=RunState.RUNNING)
-        size = held.count()
-        rows = list(held.select_for_update(skip_locked=True).order_by("id").only(*_REAPED_FIELDS)[:REAPED_ROWS])
-        # Rows that somebody else has locked are looked at again in the next round.
-        if not size:
-            Lease.objects.filter(pk=lease.pk, released_at=None).update(released_at=Now())
-            return 0
-        _write_crashes(rows, lease, size)
-    log.warning("lease_reaped", lease=lease.pk, process=lease.process, runs=len(rows))
-    return len(rows)
-
-
-def return_unheld() -> int:
-    """Let runs wait again whose lease was released or is gone: nobody executes them. Returns how many."""
-    with transaction.atomic():
-        return hand_back(unheld_runs())
-
-
-def unheld_runs() -> RunQuerySet:
-    """Return the running runs under no lease that is open (index `run_held`)."""
-    leases = Lease.objects.filter(released_at=None).values("pk")
-    return Run.objects.filter(state=RunState.RUNNING).exclude(lease__in=leases)
-
-
 def go_on_cancelling() -> int:
     """Cancel what is left of batches that are being cancelled, in case who began it has died. Returns how many."""
     cancelling = Batch.objects.filter(state=BatchState.CANCELLING)
     return sum(cancel_rows(batch_id) for batch_id in cancelling.values_list("pk", flat=True))
-
-
-def _write_crashes(rows: list[Run], lease: Lease, size: int) -> None:
-    poison = [row.pk for row in rows if row.crashes + 1 >= MOST_CRASHES]
-    back = Run.objects.filter(pk__in=[row.pk for row in rows if row.crashes + 1 < MOST_CRASHES])
-    crashed = {"lease": None, "token": None, "crashes": F("crashes") + 1, "crash_slice": size}
-    back.filter(batch=None).update(state=RunState.QUEUED, **crashed)
-    back.exclude(batch=None).update(state=RunState.PENDING, **crashed)
-    message = f"{MOST_CRASHES} worker processes died while they ran this input."
-    Run.objects.filter(pk__in=poison).update(
-        state=RunState.FAILED, error_code=ErrorCode.POISON, error_message=message, finished_at=Now(), **crashed
-    )
-    Attempt.objects.bulk_create(
-        [
-            Attempt(
-                run_id=row.pk,
-                number=row.attempt,
-                outcome=AttemptOutcome.CRASHED,
-                worker=lease.process,
-                finished_at=Now(),
-                error_message="The worker process died.",
-            )
-            for row in rows
-        ],
-        ignore_conflicts=True,
-    )
-    if lease.batch_id is not None and poison:
-        add_to_batches({lease.batch_id: {"failed": len(poison)}})
 
 
 def offer_batches() -> int:
@@ -165,7 +96,7 @@ def offer_batches() -> int:
         return number
     live = Lease.objects.filter(released_at=None, expires_at__gt=Now(), batch__isnull=False).order_by()
     at_work = dict(live.values_list("batch").annotate(number=Count("pk")))
-    running = list(Batch.objects.filter(state=BatchState.RUNNING).order_by("-priority", "pk"))
+    running = list(runnable_batches().order_by("-priority", "pk"))
     # Those that nobody works on come first, by priority.
     for batch in sorted(running, key=lambda batch: at_work.get(batch.pk, 0) > 0):
         if number < MOST_OFFERED and due_rows(batch.pk).exists():
@@ -186,9 +117,12 @@ def offer_singles() -> int:
 
 
 def untaken_singles() -> RunQuerySet:
-    """Return the single runs that are due and that nobody has taken, the oldest first (index `run_queued`)."""
+    """Return the single runs that are due and that nobody has taken, the oldest first (index `run_queued`).
+
+    Suspects are not among them: nobody may take those for a message.
+    """
     due = Q(not_before=None, created_at__lt=now_plus(-UNTAKEN_SECONDS)) | Q(not_before__lte=Now())
-    return Run.objects.filter(due, state=RunState.QUEUED).order_by("id")
+    return Run.objects.filter(due, state=RunState.QUEUED, crash_slice=None).order_by("id")
 
 
 def finalize_ended() -> int:
@@ -228,8 +162,10 @@ def keep_house() -> int:
 # In this order: rows are taken back before they are offered.
 STEPS = (
     reap,
+    return_forgotten,
     return_unheld,
     go_on_cancelling,
+    expire_batches,
     offer_batches,
     offer_singles,
     finalize_ended,

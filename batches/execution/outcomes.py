@@ -41,7 +41,7 @@ class Outcome:
     """How one attempt ended and what becomes of its run.
 
     `state` is the run's next state: terminal, or back to pending or queued, then due again after `delay` seconds.
-    `tries` is the run's count of tries from now on.
+    `tries` is the run's count of tries from now on. `pause_reason` says why the run's batch cannot go on.
     """
 
     run: ClaimedRun
@@ -55,6 +55,7 @@ class Outcome:
     parsed_json: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    pause_reason: str | None = None
 
     @property
     def size(self) -> int:

@@ -1,8 +1,5 @@
 """Slots: how many batch rows a process runs at once, over all its leases. Used from the engine's loop alone."""
 
-import asyncio
-import contextlib
-
 
 class Slots:
     """A counter that is taken in groups and given back one by one."""
@@ -11,7 +8,6 @@ class Slots:
         """`size` slots, all free."""
         self.size = size
         self.free = size
-        self._freed = asyncio.Event()
 
     @property
     def used(self) -> int:
@@ -20,18 +16,14 @@ class Slots:
 
     def take(self, most: int) -> int:
         """Take up to `most` free slots, and return how many."""
-        taken = min(most, self.free)
+        taken = min(most, max(self.free, 0))
         self.free -= taken
         return taken
 
-    def give_back(self, number: int = 1) -> None:
-        """Give `number` slots back and wake who waits."""
-        self.free += number
-        if number:
-            self._freed.set()
+    def take_beyond(self) -> None:
+        """Take one, even where none is free: the next ones that are given back make up for it."""
+        self.free -= 1
 
-    async def wait(self, seconds: float) -> None:
-        """Return when a slot was given back, or after `seconds`."""
-        self._freed.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._freed.wait(), seconds)
+    def give_back(self, number: int = 1) -> None:
+        """Give `number` slots back."""
+        self.free += number

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
+import structlog
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -17,6 +18,8 @@ from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
 
 from .clock import sql_now
 from .outcomes import Outcome
+
+log = structlog.get_logger(__name__)
 
 _COLUMNS = (
     "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, "
@@ -43,6 +46,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
         _write_attempts(fresh)
         priced = _write_late_attempts(late)
         _write_counts(fresh, priced)
+        _pause_batches(fresh)
     return flags
 
 
@@ -185,6 +189,18 @@ def _write_counts(fresh: Sequence[Outcome], late: Sequence[Outcome]) -> None:
         if outcome.run.batch_id is not None and outcome.state in TERMINAL_RUN_STATES:
             deltas[outcome.run.batch_id][outcome.state] += 1
     add_to_batches(deltas)
+
+
+def _pause_batches(outcomes: Sequence[Outcome]) -> None:
+    """Pause the running batches that cannot go on, each with the first reason; resuming goes on where they stopped."""
+    reasons: dict[int, str] = {}
+    for outcome in outcomes:
+        if outcome.pause_reason is not None and outcome.run.batch_id is not None:
+            reasons.setdefault(outcome.run.batch_id, outcome.pause_reason)
+    for batch_id, reason in sorted(reasons.items()):
+        running = Batch.objects.filter(pk=batch_id, state=BatchState.RUNNING)
+        if running.update(state=BatchState.PAUSED, state_reason=reason, updated_at=Now()):
+            log.warning("batch_paused", batch_id=batch_id, reason=reason)
 
 
 def add_to_batches(deltas: Mapping[int, Mapping[str, int | Decimal]]) -> None:

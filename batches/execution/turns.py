@@ -1,11 +1,15 @@
 """Which batches a process works on: one lease loop for each, and what becomes of further hints for it."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batches.models import Batch
 from batches.publishing import batch_worker_names, publish_lease_now
+from batches.states import BatchState
 
-from .leases import processes_at_work
+from .leases import Held, processes_at_work
 
 if TYPE_CHECKING:
     from .host import WorkerHost
@@ -17,6 +21,21 @@ MOST_LOOPS = 16
 MOST_TASKS = 64
 # A hint that came to a process at work on its batch is offered again after this long.
 PASS_ON_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """What users may change of a batch while it runs."""
+
+    is_running: bool
+    priority: int
+    weight: int
+
+
+def current_settings(batch_ids: Collection[int]) -> dict[int, BatchSettings]:
+    """Return what these batches say now, in one query."""
+    rows = Batch.objects.filter(pk__in=batch_ids).values_list("pk", "state", "priority", "weight")
+    return {pk: BatchSettings(state == BatchState.RUNNING, priority, weight) for pk, state, priority, weight in rows}
 
 
 class Turns:
@@ -32,9 +51,15 @@ class Turns:
         """Whether another loop may begin. Without room a hint is dropped; maintenance gives it again."""
         return len(self._loops) < MOST_LOOPS and self._tasks < MOST_TASKS
 
-    def are_contended(self) -> bool:
-        """Whether more than one batch wants this process' slots."""
-        return len(self._loops) > 1
+    def make_room(self, priority: int) -> bool:
+        """Whether a loop of a batch of `priority` may begin; where all places are taken, one of a lower one ends."""
+        if self.has_room():
+            return True
+        lowest = min(self._loops.values(), key=lambda loop: loop.priority, default=None)
+        if lowest is None or lowest.priority >= priority or self._tasks >= MOST_TASKS:
+            return False
+        lowest.stop()
+        return True
 
     def begin(self, batch_id: int, loop: "LeaseLoop") -> None:
         """`loop` takes rows of the batch from now on."""
@@ -49,6 +74,20 @@ class Turns:
     def end(self) -> None:
         """A loop and all its calls have ended."""
         self._tasks -= 1
+
+    def batch_ids(self) -> list[int]:
+        """Return the batches that have a loop here."""
+        return list(self._loops)
+
+    def refresh(self, settings: Mapping[int, BatchSettings]) -> None:
+        """Let each loop follow what its batch says now; one that runs no more takes and starts nothing."""
+        for batch_id, loop in list(self._loops.items()):
+            if batch_id in settings:
+                loop.follow(settings[batch_id])
+
+    def drop(self, keys: Collection[Held]) -> list[Held]:
+        """Forget rows that wait in a loop and are not ours any more; return them."""
+        return [key for loop in self._loops.values() for key in loop.drop(keys)] if keys else []
 
     async def take_hint(self, host: "WorkerHost", batch_id: int) -> bool:
         """Whether the batch has a loop here already: it is told to look for rows, and the hint is passed on.

@@ -4,6 +4,7 @@ from typing import Any
 
 from batches.models import Batch
 from batches.results import BatchSummary
+from batches.states import TERMINAL_BATCH_STATES
 
 from .progress import duration
 
@@ -18,6 +19,7 @@ def batch_facts(batch: Batch) -> dict[str, Any]:
         "agent": batch.agent_version.agent.slug,
         "version": batch.agent_version.number,
         "priority": batch.get_priority_display().lower(),
+        "weight": batch.weight,
         "total": batch.total,
         "succeeded": batch.succeeded,
         "failed": batch.failed,
@@ -40,6 +42,8 @@ def summary_facts(batch: Batch, summary: BatchSummary) -> dict[str, Any]:
         **batch_facts(batch),
         "wall_seconds": counts.wall_seconds,
         "runs_per_second": counts.runs_per_second,
+        "running": counts.states["running"],
+        "suspects": counts.suspects,
         "latency_ms": None
         if latency is None
         else {"p50": latency.p50, "p90": latency.p90, "p95": latency.p95, "p99": latency.p99, "mean": latency.mean},
@@ -55,7 +59,11 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
     lines = [f"Batch {batch.pk} ({batch.name}): {batch.state}"]
     if batch.state_reason:
         lines.append(f"  reason   {batch.state_reason}")
+    if batch.state not in TERMINAL_BATCH_STATES:
+        lines.append(f"  share    {share_text(batch)}")
     lines.append(f"  rows     {batch.total:,}: {', '.join(shown)}" + skipped_text(batch))
+    if counts.states["running"] or counts.suspects:
+        lines.append(f"  in hand  {counts.states['running']:,} running" + suspects_text(counts.suspects))
     if summary.latency is not None:
         latency = summary.latency
         values = [("p50", latency.p50), ("p90", latency.p90), ("p95", latency.p95), ("p99", latency.p99)]
@@ -66,6 +74,16 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
         lines.append(f"  speed    {counts.runs_per_second:,.1f} runs/s over {duration(counts.wall_seconds)}")
     lines += [f"  failed   {it.count:,} {it.code}, e.g. row {it.index}: {it.message[:160]}" for it in summary.errors]
     return "\n".join(lines)
+
+
+def share_text(batch: Batch) -> str:
+    """Return what decides on a batch's share of the workers, in words."""
+    return f"{batch.get_priority_display().lower()} priority, weight {batch.weight}"
+
+
+def suspects_text(number: int) -> str:
+    """Return how many rows wait to run apart, if any do."""
+    return f", {number:,} to run apart since a process died with them" if number else ""
 
 
 def rows_text(number: int) -> str:

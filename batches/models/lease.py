@@ -6,12 +6,14 @@ from django.db import models
 class Lease(models.Model):
     """One slice of runs in the hands of one worker process.
 
-    A run names its lease; the process renews all its leases in one statement, and a lease that ran out without being
-    released tells that the process died. The database's clock alone counts.
+    A run names its lease; the process renews all its leases in one statement, and a process none of whose leases still
+    lives, though it has not released them, has died. The database's clock alone counts.
     """
 
     process = models.CharField(max_length=100, help_text="Host, process id and start of the worker process.")
     batch = models.ForeignKey("Batch", null=True, blank=True, on_delete=models.CASCADE, related_name="leases")
+    # A default in the database too: workers of the version before insert leases during an upgrade.
+    is_quarantine = models.BooleanField(default=False, db_default=False, help_text="Held by a process for suspects.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     released_at = models.DateTimeField(null=True, blank=True)

@@ -3,6 +3,9 @@
 pending ─┐  claim   ┌─ transient error, handed back, crashed ─> pending | queued
 queued ──┴─> running ┤
                     └─> succeeded | failed | cancelled | expired
+
+A waiting run with a `crash_slice` is a suspect: a process died with it in its hands, so it runs only in
+quarantine (batches.execution.suspects).
 """
 
 from typing import Any
@@ -100,6 +103,12 @@ class Run(models.Model):
             models.Index(fields=["batch", "id"], name="run_pending", condition=Q(state="pending")),
             models.Index(fields=["id"], name="run_queued", condition=Q(state="queued")),
             models.Index(fields=["lease"], name="run_held", condition=Q(state="running")),
+            # By IS NULL alone: SQLite does not see that a list of states in a query is that of an index.
+            models.Index(
+                fields=["crash_slice", "id"],
+                name="run_suspect",
+                condition=Q(crash_slice__isnull=False, finished_at__isnull=True),
+            ),
             models.Index(fields=["batch", "error_code", "id", "state"], name="run_failed", condition=Q(state="failed")),
             models.Index(fields=["batch", "custom_id"], name="run_custom_id", condition=Q(custom_id__isnull=False)),
             models.Index(fields=["owner", "-id"], name="run_single", condition=Q(batch__isnull=True)),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import accumulate
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Select, func, select
 
 from batches.ids import batch_id_range
 from batches.states import RunState
@@ -47,7 +47,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class BatchCounts:
-    """Rows by state, tokens and cost (US dollars) of all attempts, and speed: rows ended per second of wall time."""
+    """Rows by state, tokens and cost (US dollars) of all attempts, and speed: rows ended per second of wall time.
+
+    `suspects` are those of the pending rows that a process died with; they run apart from the others.
+    """
 
     total: int
     states: dict[str, int]
@@ -56,6 +59,7 @@ class BatchCounts:
     cost: Decimal
     wall_seconds: float | None
     runs_per_second: float | None
+    suspects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class BatchSummary:
 
 
 def read_counts(engine: Engine, batch_id: int) -> BatchCounts:
-    """Return a batch's counts: its row, and a lookup of what is running. Every state has its key.
+    """Return a batch's counts: its row, and a lookup of what is running and of suspects. Every state has its key.
 
     All else that has not ended counts as pending: to tell the waiting rows apart would mean to read every row.
     """
@@ -77,14 +81,28 @@ def read_counts(engine: Engine, batch_id: int) -> BatchCounts:
         ended = {"succeeded": row.succeeded, "failed": row.failed, "cancelled": row.cancelled, "expired": row.expired}
         done = sum(ended.values())
         states = dict.fromkeys(RunState.values, 0) | ended
+        suspects = 0
         if row.total > done:
-            # The index of held runs is as short as what the workers have in hand; that of pending runs is not.
-            held = select(func.count()).where(runs.c.state == RunState.RUNNING.value, runs.c.batch_id == batch_id)
-            states["running"] = connection.execute(held).scalar_one()
+            states["running"] = connection.execute(running_count(batch_id)).scalar_one()
             states["pending"] = max(0, row.total - done - states["running"])
+            suspects = connection.execute(suspect_count(batch_id)).scalar_one()
     wall = _wall_seconds(row.started_at, row.finished_at)
     speed = done / wall if wall else None
-    return BatchCounts(row.total, states, row.input_tokens, row.output_tokens, row.cost, wall, speed)
+    return BatchCounts(row.total, states, row.input_tokens, row.output_tokens, row.cost, wall, speed, suspects)
+
+
+# The indexes of held runs and of suspects are as short as what workers have, or had, in hand; that of pending runs is
+# not. Each serves only a condition that says what its own does.
+def running_count(batch_id: int) -> Select[int]:
+    """Return the statement that counts a batch's running rows (index `run_held`)."""
+    return select(func.count()).where(runs.c.state == RunState.RUNNING.value, runs.c.batch_id == batch_id)
+
+
+def suspect_count(batch_id: int) -> Select[int]:
+    """Return the statement that counts a batch's suspects (index `run_suspect`)."""
+    suspects = (runs.c.crash_slice.is_not(None), runs.c.finished_at.is_(None), runs.c.batch_id == batch_id)
+    # Asked for pending rows, a planner would take the index of those and read all of them.
+    return select(func.count()).where(*suspects, runs.c.state != RunState.RUNNING.value)
 
 
 def _wall_seconds(started: datetime | None, finished: datetime | None) -> float | None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from batches.manager import BatchManager
 from batches.models import Batch, Run
 from batches.states import BatchState
 from tests.support.commands import run_command
-from tests.support.factories import ECHO, make_agent, make_batch, make_single_run, make_superuser
+from tests.support.factories import ECHO, make_agent, make_batch, make_single_run, make_superuser, make_user
 from tests.support.waiting import wait_for
 from tests.support.worker_harness import ROOT, Workers
 
@@ -165,6 +166,82 @@ def test_pause_resume_cancel_retry_status_and_list(csv_file: Path) -> None:
     assert run_command("batches", "cancel", batch.pk).code == 0
     batch.refresh_from_db()
     assert (batch.succeeded, batch.failed, batch.cancelled) == (1, 1, 1)
+
+
+def test_priority_and_weight_are_chosen_changed_and_shown(csv_file: Path) -> None:
+    make_agent(make_superuser(), slug="echo")
+    created = run_command(
+        "batches", "create", "echo", csv_file, "--priority", "high", "--weight", "3", "--start", "--json"
+    )
+    assert (created.data["priority"], created.data["weight"], created.data["state"]) == ("high", 3, "running")
+    number = created.data["id"]
+    changed = run_command("batches", "change", number, "--priority", "low")
+    assert (changed.code, changed.out.strip()) == (0, f"Batch {number} has low priority, weight 3.")
+    assert run_command("batches", "change", number, "--weight", "50", "--json").data["weight"] == 50
+    status = run_command("batches", "status", number)
+    assert "share    low priority, weight 50" in status.out
+    data = run_command("batches", "status", number, "--json").data
+    assert (data["priority"], data["weight"]) == ("low", 50)
+    listed = run_command("batches", "list")
+    header, row = listed.out.splitlines()
+    assert header.split()[:5] == ["ID", "NAME", "STATE", "PRIORITY", "WEIGHT"]
+    assert row.split()[:5] == [str(number), "rows", "running", "low", "50"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give a priority, a weight or both"),
+        (["--weight", "0"], "1 to 100"),
+        (["--weight", "101"], "1 to 100"),
+        (["--weight", "much"], "invalid int"),
+        (["--priority", "top"], "invalid choice"),
+    ],
+)
+def test_a_change_that_is_not_allowed_ends_with_two(arguments: list[str], message: str) -> None:
+    batch = make_batch(version=make_agent(make_superuser()).current_version, rows=1)
+    result = run_command("batches", "change", batch.pk, *arguments)
+    assert result.code == 2
+    assert message in result.err
+    batch.refresh_from_db()
+    assert (batch.get_priority_display(), batch.weight) == ("Normal", 1)
+
+
+def test_a_stranger_and_an_ended_batch_change_nothing() -> None:
+    owner = make_superuser()
+    batch = make_batch(version=make_agent(owner).current_version, rows=1, state=BatchState.COMPLETED)
+    assert "is completed" in run_command("batches", "change", batch.pk, "--weight", "2").err
+    stranger = make_user()
+    refused = run_command("batches", "change", batch.pk, "--weight", "2", "--as", stranger.username)
+    assert (refused.code, f"no batch {batch.pk}" in refused.err) == (2, True)
+
+
+def test_the_reason_of_a_pause_is_shown_until_the_batch_goes_on() -> None:
+    owner = make_superuser()
+    batch = make_batch(version=make_agent(owner).current_version, rows=1, state=BatchState.RUNNING)
+    assert "STATE_REASON" not in run_command("batches", "list").out
+    reason = "invalid_key: the provider refused the key " + "of the credential " * 8
+    BatchManager(owner).pause(batch, reason)
+    assert f"reason   {reason.strip()}" in run_command("batches", "status", batch.pk).out
+    header, row = run_command("batches", "list").out.splitlines()
+    assert header.endswith("STATE_REASON")
+    assert "invalid_key: the provider refused" in row
+    assert len(row) < 240
+    assert run_command("batches", "list", "--json").data[0]["state_reason"] == reason
+    run_command("batches", "resume", batch.pk)
+    assert "invalid_key" not in run_command("batches", "list").out
+    assert "invalid_key" not in run_command("batches", "status", batch.pk).out
+
+
+def test_status_tells_what_is_running_and_what_runs_apart() -> None:
+    batch = make_batch(version=make_agent(make_superuser()).current_version, rows=5)
+    assert "in hand" not in run_command("batches", "status", batch.pk).out
+    claim(batch, 2)
+    assert "in hand  2 running\n" in run_command("batches", "status", batch.pk).out
+    Run.objects.of_batch(batch.pk).filter(index=4).update(crash_slice=2, crashes=1)
+    assert "in hand  2 running, 1 to run apart" in run_command("batches", "status", batch.pk).out
+    data = run_command("batches", "status", batch.pk, "--json").data
+    assert (data["running"], data["suspects"]) == (2, 1)
 
 
 def test_retry_with_another_version_by_number(csv_file: Path) -> None:

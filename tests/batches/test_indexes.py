@@ -8,7 +8,9 @@ from django.db.models import QuerySet
 
 from batches.execution.claims import due_rows
 from batches.execution.leases import held_runs
-from batches.execution.maintenance import unheld_runs, untaken_singles
+from batches.execution.maintenance import untaken_singles
+from batches.execution.reaping import unheld_runs
+from batches.execution.suspects import takeable_suspects
 from batches.models import Batch, Run
 from batches.results.engine import read_engine
 from batches.results.selection import Filter, Selection
@@ -32,6 +34,7 @@ def batch() -> Batch:
     rows.filter(id__gte=first + ROWS - 5).update(state=RunState.PENDING)
     rows.filter(id__in=range(first, first + 5)).update(state=RunState.RUNNING, lease_id=1)
     rows.filter(id__in=range(first + 5, first + 10)).update(state=RunState.FAILED, error_code="timeout")
+    rows.filter(id__gte=first + ROWS - 2).update(crash_slice=7)
     make_single_run(version)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -42,6 +45,8 @@ QUERIES: dict[str, tuple[str, Callable[[Batch], QuerySet[Run]]]] = {
     "claim": ("run_pending", lambda batch: due_rows(batch.pk).select_for_update(skip_locked=True)[:200]),
     "held": ("run_held", lambda batch: held_runs([1])),
     "unheld": ("run_held", lambda batch: unheld_runs()),
+    "suspects": ("run_suspect", lambda batch: takeable_suspects()[:1]),
+    "slice": ("run_suspect", lambda batch: takeable_suspects().filter(crash_slice=7).order_by("id")[:3]),
     "singles": ("run_queued", lambda batch: untaken_singles()[:10]),
 }
 

@@ -1,14 +1,16 @@
 """BatchManager: create, start, pause, resume, cancel, retry — and what each refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from batches.execution.storing import store_outcomes
 from batches.manager import BadRows, BatchManager, BatchOptions
 from batches.models import Batch, Run
 from batches.runs import start_run
-from batches.states import BatchState, RunState
+from batches.states import TERMINAL_BATCH_STATES, BatchState, Priority, RunState
 from tests.support.factories import make_agent, make_batch, make_user, make_version
 from tests.support.queues import messages_on
 from workers.errors import InvalidInput
@@ -117,6 +119,68 @@ def test_pausing_and_resuming() -> None:
     assert manager.resume(batch).state == BatchState.RUNNING
     with pytest.raises(InvalidInput, match="paused"):
         manager.resume(batch)
+
+
+def test_priority_and_weight_change_while_a_batch_has_not_ended() -> None:
+    batch = make_batch(rows=3)
+    manager = BatchManager(batch.owner)
+    assert (batch.priority, batch.weight) == (Priority.NORMAL, 1)
+    manager.change(batch, priority=Priority.URGENT)
+    assert (batch.priority, batch.weight, batch.state) == (Priority.URGENT, 1, BatchState.READY)
+    manager.start(batch)
+    with capture_logs() as logs:
+        manager.change(batch, weight=100)
+    stored = Batch.objects.get()
+    assert (stored.priority, stored.weight, stored.state) == (Priority.URGENT, 100, BatchState.RUNNING)
+    assert logs == [{"event": "batch_changed", "log_level": "info", "batch_id": batch.pk, "priority": 3, "weight": 100}]
+    manager.pause(batch)
+    assert manager.change(batch, priority=Priority.LOW, weight=7) == batch
+    assert (batch.priority, batch.weight, batch.state) == (Priority.LOW, 7, BatchState.PAUSED)
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL_BATCH_STATES))
+def test_an_ended_batch_keeps_its_priority(state: str) -> None:
+    batch = make_batch(rows=1, state=state)
+    with pytest.raises(InvalidInput, match=f"is {state}; this needs it to be one of: validating, ready, running"):
+        BatchManager(batch.owner).change(batch, priority=Priority.HIGH)
+    assert Batch.objects.get().priority == Priority.NORMAL
+
+
+BAD_SHARES = [
+    ({"weight": 0}, "weight is 0; allowed: whole numbers from 1 to 100"),
+    ({"weight": 101}, "weight is 101"),
+    ({"weight": 1.5}, "weight is 1.5"),
+    ({"weight": True}, "weight is True"),
+    ({"priority": 4}, r"priority is 4; allowed: 0 \(low\), 1 \(normal\), 2 \(high\), 3 \(urgent\)"),
+    ({"priority": -1}, "priority is -1"),
+]
+
+
+@pytest.mark.parametrize(("share", "message"), [*BAD_SHARES, ({}, "give a priority, a weight or both")])
+def test_a_share_that_is_not_allowed_changes_nothing(share: dict[str, Any], message: str) -> None:
+    batch = make_batch(rows=1)
+    with pytest.raises(InvalidInput, match=message):
+        BatchManager(batch.owner).change(batch, **share)
+    stored = Batch.objects.get()
+    assert (stored.priority, stored.weight) == (Priority.NORMAL, 1)
+
+
+@pytest.mark.parametrize(("share", "message"), BAD_SHARES)
+def test_no_batch_is_created_with_a_share_that_is_not_allowed(
+    csv_file: Path, share: dict[str, Any], message: str
+) -> None:
+    agent = make_agent()
+    with pytest.raises(InvalidInput, match=message):
+        BatchManager(agent.owner).create(agent.current_version, csv_file, BatchOptions(**share))
+    assert not Batch.objects.exists()
+
+
+def test_resuming_clears_the_reason_of_the_pause() -> None:
+    batch = make_batch(rows=3, state=BatchState.RUNNING)
+    manager = BatchManager(batch.owner)
+    manager.pause(batch, "invalid_key: the provider refused the key")
+    assert manager.resume(batch).state_reason == ""
+    assert Batch.objects.get().state_reason == ""
 
 
 def claim_nothing(batch: Batch) -> bool:

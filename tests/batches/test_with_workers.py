@@ -139,7 +139,8 @@ def test_a_killed_worker_loses_no_row(worker_env: dict[str, str]) -> None:
         wait_for(lambda: state_of(batch) == BatchState.COMPLETED, 90, "all rows after the kill")
     assert_every_row_has_its_own_result(batch)
     crashed = Attempt.objects.filter(run__batch=batch, outcome="crashed").count()
-    assert 0 < crashed <= 20
+    # Its slots, and what it had taken ahead.
+    assert 0 < crashed <= 20 + 40
 
 
 def test_workers_that_are_stopped_hand_their_rows_back(worker_env: dict[str, str]) -> None:

@@ -2,15 +2,16 @@
 
 import argparse
 import contextlib
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from agents.selectors import get_version
-from batches.management.summary_text import batch_facts, rows_text, summary_facts, summary_text
+from batches.management.summary_text import batch_facts, rows_text, share_text, summary_facts, summary_text
 from batches.management.watching import watch
-from batches.manager import BadRows, BatchManager, BatchOptions
+from batches.manager import LARGEST_WEIGHT, BadRows, BatchManager, BatchOptions
 from batches.models import Batch
 from batches.results import BatchResults
 from batches.results.formats import export_format, format_of_path
@@ -22,8 +23,9 @@ from workers.embedded.valkey import ensure_redis, stop_if_mine
 from workers.errors import ErrorCode, InvalidInput
 from workers.local import LocalWorkers
 
-_LIST = ("id", "name", "state", "agent", "total", "succeeded", "failed", "cost", "created_at")
+_LIST = ("id", "name", "state", "priority", "weight", "agent", "total", "succeeded", "failed", "cost", "created_at")
 LISTED = 50
+LISTED_REASON = 80
 
 
 class Command(ArboretumCommand):
@@ -48,6 +50,8 @@ class Command(ArboretumCommand):
         self._with_id("pause", self.pause, "Take no new rows; calls in flight end.")
         self._with_id("resume", self.resume, "Start a ready batch, or go on with a paused one.")
         self._with_id("cancel", self.cancel, "End a batch; finished rows stay.")
+        change = self._with_id("change", self.change, "Change a batch's priority or weight, also while it runs.")
+        _add_share(change, None, None)
         retry = self._with_id("retry", self.retry, "Run failed rows again: all, or those chosen.")
         retry.add_argument("--code", action="append", default=[], choices=list(ErrorCode), metavar="CODE")
         retry.add_argument("--index", action="append", default=[], type=int, metavar="N", help="A row, from 0.")
@@ -88,8 +92,9 @@ class Command(ArboretumCommand):
         if options["state"]:
             batches = batches.filter(state=options["state"])
         found = [batch_facts(batch) for batch in batches[:LISTED]]
-        rows = [[money(batch[column]) if column == "cost" else batch[column] for column in _LIST] for batch in found]
-        self.emit(found, self.table(_LIST, rows, "No batches yet: `manage.py batches run --help`."))
+        columns = (*_LIST, "state_reason") if any(batch["state_reason"] for batch in found) else _LIST
+        rows = [[_listed(batch, column) for column in columns] for batch in found]
+        self.emit(found, self.table(columns, rows, "No batches yet: `manage.py batches run --help`."))
         return EXIT_OK
 
     def status(self, user: User, options: dict[str, Any]) -> int:
@@ -123,6 +128,15 @@ class Command(ArboretumCommand):
         manager = BatchManager(user)
         return self._changed(manager.cancel(manager.get(options["id"])))
 
+    def change(self, user: User, options: dict[str, Any]) -> int:
+        """Change a batch's priority or weight."""
+        manager = BatchManager(user)
+        chosen = options["priority"]
+        priority = None if chosen is None else Priority[chosen.upper()]
+        batch = manager.change(manager.get(options["id"]), priority=priority, weight=options["weight"])
+        self.emit(batch_facts(batch), f"Batch {batch.pk} has {share_text(batch)}.")
+        return EXIT_OK
+
     def retry(self, user: User, options: dict[str, Any]) -> int:
         """Run failed rows again."""
         ensure_redis()
@@ -146,6 +160,7 @@ class Command(ArboretumCommand):
         chosen = BatchOptions(
             name=options["name"],
             priority=Priority[options["priority"].upper()],
+            weight=options["weight"],
             skip_bad_rows=options["skip_bad_rows"],
         )
         try:
@@ -198,8 +213,22 @@ def _add_creation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="SLUG[@N]")
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header row, or JSONL.")
     parser.add_argument("--name", default="", help="By default the file's name.")
-    parser.add_argument("--priority", choices=[name.lower() for name in Priority.names], default="normal")
+    _add_share(parser, "normal", 1)
     parser.add_argument("--skip-bad-rows", action="store_true", help="Leave bad rows out; else they refuse the file.")
+
+
+def _add_share(parser: argparse.ArgumentParser, priority: str | None, weight: int | None) -> None:
+    """Declare --priority and --weight with their defaults."""
+    parser.add_argument("--priority", choices=[name.lower() for name in Priority.names], default=priority)
+    share = f"1 to {LARGEST_WEIGHT}: its share of a model beside batches of its priority."
+    parser.add_argument("--weight", type=int, default=weight, metavar="N", help=share)
+
+
+def _listed(batch: dict[str, Any], column: str) -> Any:
+    value = batch[column]
+    if column == "cost":
+        return money(value)
+    return textwrap.shorten(value, LISTED_REASON, placeholder="…") if column == "state_reason" else value
 
 
 def _add_start_workers(parser: argparse.ArgumentParser) -> None:

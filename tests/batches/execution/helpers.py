@@ -1,5 +1,6 @@
 """Outcomes for tests of storing, made without running anything."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from agents.llm.types import Usage
 from batches.execution.claims import ClaimedRun, claim_batch
 from batches.execution.leases import open_lease
 from batches.execution.outcomes import Outcome, Spent
-from batches.models import AttemptOutcome, Batch
+from batches.models import AttemptOutcome, Batch, Lease
 from batches.states import BatchState, RunState
 
 
@@ -17,6 +18,11 @@ def claim(batch: Batch, limit: int = 100, process: str = "here:1:1") -> list[Cla
     """Set the batch running and take up to `limit` of its rows under a fresh lease."""
     Batch.objects.filter(pk=batch.pk).update(state=BatchState.RUNNING)
     return claim_batch(batch.pk, open_lease(process, batch.pk), limit)
+
+
+def expire_leases(**which: Any) -> None:
+    """As if every process, or those of the leases that `which` chooses, had died a while ago."""
+    Lease.objects.filter(**which).update(expires_at=timezone.now() - timedelta(seconds=1))
 
 
 def spent(cost: str = "0.001", tokens: int = 10) -> Spent:

@@ -12,9 +12,10 @@ from agents.models import AgentVersion
 from agents.spec import AgentSpec, RunLimits
 from batches.execution.agents_cache import AgentCache
 from batches.execution.claims import ClaimedRun, claim_singles
-from batches.execution.executor import Executor, classify, within_limits
+from batches.execution.executor import Executor, classify
 from batches.execution.leases import open_lease
 from batches.execution.outcomes import Outcome
+from batches.execution.remaining import within_limits
 from batches.execution.storable import storable, storable_json
 from batches.models import AttemptOutcome
 from batches.states import RunState

@@ -15,14 +15,9 @@ from batches.states import BatchState, RunState
 from tests.support.factories import make_batch, make_single_run
 from tests.support.queues import messages_on
 
-from .helpers import claim, success
+from .helpers import claim, expire_leases, success
 
 pytestmark = pytest.mark.django_db
-
-
-def expire_leases() -> None:
-    """As if every process had died a while ago."""
-    Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
 
 def test_rows_of_a_dead_process_are_taken_back_with_their_attempt_recorded() -> None:
@@ -120,20 +115,6 @@ def test_a_result_after_the_reaper_is_refused_and_prices_the_crashed_attempt() -
     assert store_outcomes([success(run)]) == [False]
     batch.refresh_from_db()
     assert batch.input_tokens == 10
-
-
-def test_a_row_that_kills_again_and_again_fails_as_poison_and_the_batch_can_end() -> None:
-    batch = make_batch(rows=1)
-    Batch.objects.filter(pk=batch.pk).update(state=BatchState.RUNNING)
-    for _ in range(maintenance.MOST_CRASHES):
-        claim_batch(batch.pk, open_lease("p", batch.pk), 1)
-        expire_leases()
-        maintenance.reap()
-    run = Run.objects.of_batch(batch.pk).get()
-    assert (run.state, run.error_code, run.crashes) == (RunState.FAILED, "poison", maintenance.MOST_CRASHES)
-    batch.refresh_from_db()
-    assert batch.failed == 1
-    assert maintenance.finalize_ended() == 1
 
 
 def test_a_heartbeat_keeps_a_lease_and_tells_what_is_still_held() -> None:

@@ -4,16 +4,18 @@ import statistics
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batches.models import Run
 from batches.results import BatchResults
-from batches.results.summary import latency_of
+from batches.results.engine import read_engine
+from batches.results.summary import latency_of, running_count, suspect_count
 from batches.states import BatchState
 from tests.support.factories import make_batch
 
-from .finished import failed, make_finished
+from .finished import STARTED, failed, make_finished
 
 
 @pytest.mark.django_db(transaction=True)
@@ -66,6 +68,33 @@ def test_a_running_batch_counts_what_has_not_ended():
         "succeeded": 1,
     }
     assert counts.wall_seconds > 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_suspects_are_waiting_rows_that_a_process_died_with():
+    other = make_batch(rows=3)
+    Run.objects.of_batch(other.pk).update(crash_slice=3)
+    rows = [{"state": "pending", "crash_slice": 2}] * 2 + [{"state": "pending"}, {"state": "running", "crash_slice": 2}]
+    ended = {"crash_slice": 9, "finished_at": STARTED}
+    batch = make_finished([*rows, ended], state=BatchState.RUNNING)
+    counts = BatchResults(batch).counts()
+    assert (counts.suspects, counts.states["running"], counts.states["pending"]) == (2, 1, 3)
+    assert BatchResults(make_finished([ended])).counts().suspects == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("statement", "index"), [(running_count, "run_held"), (suspect_count, "run_suspect")])
+def test_what_is_running_and_suspects_are_counted_in_their_index(statement, index):
+    batch = make_batch(rows=3_000, state=BatchState.RUNNING)
+    compiled = statement(batch.pk).compile(read_engine(), compile_kwargs={"literal_binds": True})
+    explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
+    with connection.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(explain + str(compiled))
+            plan = "\n".join(str(row) for row in cursor.fetchall())
+            assert index in plan
+            assert "Seq Scan" not in plan
+            cursor.execute("ANALYZE")
 
 
 @pytest.mark.django_db(transaction=True)

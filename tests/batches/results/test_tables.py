@@ -21,7 +21,7 @@ LEFT_OUT = {
         "finalizing_at", "cancelling_at", "expires_at",
     },
     # How a run is executed is no result.
-    "batches_run": {"lease_id", "token", "crash_slice", "not_before", "reserved_cost"},
+    "batches_run": {"lease_id", "token", "not_before", "reserved_cost"},
     "batches_attempt": {"request_id"},
 }  # fmt: skip
 # What a column of a kind may be in a database; the first kind that fits counts, as Text is a String.

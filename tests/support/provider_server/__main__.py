@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import signal
 from pathlib import Path
@@ -18,7 +19,13 @@ def main() -> None:
     parser.add_argument("--socket", default=None, help="path of a unix socket, in place of a port")
     parser.add_argument("--ready-file", type=Path, default=None)
     parser.add_argument("--config", type=json.loads, default={}, help="ServerConfig's fields as JSON")
+    # A client that goes away while it is written to is counted; its traceback would tell nothing more.
+    logging.getLogger("aiohttp.server").addFilter(lambda record: not _is_lost_client(record))
     asyncio.run(_serve(parser.parse_args()))
+
+
+def _is_lost_client(record: logging.LogRecord) -> bool:
+    return bool(record.exc_info) and isinstance(record.exc_info[1], ConnectionError)
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -8,6 +8,9 @@ import orjson
 
 from .config import ServerConfig
 
+# Output tokens that a call reserves at admission when it sets no limit; OpenAI's old completions had this default.
+DEFAULT_MAX_TOKENS = 16
+
 
 @dataclass(slots=True)
 class Call:
@@ -27,6 +30,12 @@ class Call:
             raise ValueError("model and messages are required")
         digest = blake2b(orjson.dumps(messages), digest_size=8).hexdigest()
         return cls(key, body, digest, len(raw) // 4)
+
+    @property
+    def most_tokens(self) -> int:
+        """The tokens of the prompt and the most that the answer may have."""
+        limit = self.body.get("max_completion_tokens", self.body.get("max_tokens"))
+        return self.prompt_tokens + (DEFAULT_MAX_TOKENS if limit is None else limit)
 
     @property
     def last_user_text(self) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+CHARGES = frozenset({"answer", "admission"})
 FAULTS = frozenset(
     {
         "server_error",  # 500
@@ -55,6 +56,10 @@ class ServerConfig:
     requests_per_window: int | None = None  # per key, over any window
     tokens_per_window: int | None = None
     window: float = 60.0
+    charge: str = "answer"  # what a call takes of the tokens: prompt and answer; or "admission": prompt and max_tokens
+    watch_windows: bool = False  # record the use of windows without limits, too
+    rate_headers: bool = True  # tell limits in x-ratelimit headers
+    overload_above: int | None = None  # calls beyond so many in service are answered as the fault overloaded
     faults: dict[str, float] = field(default_factory=dict)  # share of the calls by fault
     fault_limit: int | None = None  # how many calls may be faulty
     retry_after: float | None = 1.0  # told by the faults rate_limited and overloaded
@@ -64,9 +69,10 @@ class ServerConfig:
     seed: int = 0
 
     def changed(self, values: dict[str, Any]) -> "ServerConfig":
-        """Return the settings with `values` in place. Raises ValueError for unknown names and faults."""
+        """Return the settings with `values` in place. Raises ValueError for unknown names, faults and charges."""
         unknown = sorted(set(values) - {one.name for one in fields(self)})
         unknown += sorted(set(values.get("faults", {})) - FAULTS)
+        unknown += sorted({values.get("charge", "answer")} - CHARGES)
         if unknown:
             raise ValueError(f"unknown settings or faults: {', '.join(unknown)}")
         return replace(self, **values)

@@ -14,15 +14,19 @@ class SlidingWindow:
         self._events: deque[tuple[float, int]] = deque()
         self.total = 0
 
-    def wait(self, now: float, amount: int, limit: int, window: float) -> float:
-        """Return 0 when `amount` fits now, else the seconds until it does (the window where it never does)."""
+    def slide(self, now: float, window: float) -> None:
+        """Forget what has left the window that ends now."""
         events = self._events
         while events and events[0][0] <= now - window:
             self.total -= events.popleft()[1]
+
+    def wait(self, now: float, amount: int, limit: int, window: float) -> float:
+        """Return 0 when `amount` fits now, else the seconds until it does (the window where it never does)."""
+        self.slide(now, window)
         surplus = self.total + amount - limit
         if surplus <= 0:
             return 0.0
-        for moment, taken in events:
+        for moment, taken in self._events:
             surplus -= taken
             if surplus <= 0:
                 return moment + window - now
@@ -43,19 +47,26 @@ class KeyLimits:
         self._tokens = SlidingWindow()
         self._told_at = self._wait_until = 0.0
 
+    @property
+    def in_window(self) -> tuple[int, int]:
+        """The requests and tokens that were admitted in the window which ended at the last `take`."""
+        return self._requests.total, self._tokens.total
+
     def take(self, config: ServerConfig, tokens: int) -> float:
         """Return 0 when a call of `tokens` is allowed, which then counts, else the seconds to wait."""
-        if config.requests_per_window is None and config.tokens_per_window is None:
+        limits = (config.requests_per_window, config.tokens_per_window)
+        if limits == (None, None) and not config.watch_windows:
             return 0.0
         now = time.monotonic()
+        wanted = ((self._requests, 1, limits[0]), (self._tokens, tokens, limits[1]))
         wait = 0.0
-        if config.requests_per_window is not None:
-            wait = self._requests.wait(now, 1, config.requests_per_window, config.window)
-        if config.tokens_per_window is not None:
-            wait = max(wait, self._tokens.wait(now, tokens, config.tokens_per_window, config.window))
+        for window, amount, limit in wanted:
+            if limit is not None:
+                wait = max(wait, window.wait(now, amount, limit, config.window))
         if wait == 0:
-            self._requests.add(now, 1)
-            self._tokens.add(now, tokens)
+            for window, amount, _ in wanted:
+                window.slide(now, config.window)
+                window.add(now, amount)
         return wait
 
     def tell(self, seconds: float) -> None:
@@ -69,13 +80,30 @@ class KeyLimits:
         return self._told_at + grace < now < self._wait_until
 
     def headers(self, config: ServerConfig) -> dict[str, str]:
-        """Return the x-ratelimit headers as OpenAI sends them."""
+        """Return the x-ratelimit headers as OpenAI sends them; reset is when the limit will be full again."""
+        if not config.rate_headers:
+            return {}
         headers = {}
         for name, limit, window in (
             ("requests", config.requests_per_window, self._requests),
             ("tokens", config.tokens_per_window, self._tokens),
         ):
             if limit is not None:
+                used = min(window.total, limit)
                 headers[f"x-ratelimit-limit-{name}"] = str(limit)
-                headers[f"x-ratelimit-remaining-{name}"] = str(max(limit - window.total, 0))
+                headers[f"x-ratelimit-remaining-{name}"] = str(limit - used)
+                headers[f"x-ratelimit-reset-{name}"] = duration_text(used * config.window / limit if limit else 0.0)
         return headers
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as Go writes it and OpenAI's headers show it: `0s`, `350ms`, `1.5s`, `6m0s`, `1h0m0s`."""
+    whole = round(seconds * 1000)
+    if 0 < whole < 1000:
+        return f"{whole}ms"
+    minutes, rest = divmod(whole, 60_000)
+    text = f"{rest / 1000:g}s"
+    if minutes:
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}"
+    return text

@@ -30,6 +30,7 @@ class FakeServer:
         self.last_body: dict[str, Any] = {}
         self._limits: defaultdict[str, KeyLimits] = defaultdict(KeyLimits)
         self._retries: defaultdict[str, KeyLimits] = defaultdict(KeyLimits)
+        self._in_service = 0
         self._random = random.Random(config.seed)
 
     def configure(self, **values: Any) -> None:
@@ -92,10 +93,21 @@ class FakeServer:
         self.last_headers, self.last_body = dict(request.headers), call.body
         config = self.config
         self._count(call, config, counters)
+        if config.overload_above is not None and self._in_service >= config.overload_above:
+            counters.overloaded += 1
+            return await answer_wrongly("overloaded", request, Answer.to(call, config), config)
+        self._in_service += 1
+        try:
+            return await self._serve(request, call, config, counters)
+        finally:
+            self._in_service -= 1
+
+    async def _serve(
+        self, request: web.BaseRequest, call: Call, config: ServerConfig, counters: Counters
+    ) -> web.StreamResponse:
         answer = Answer.to(call, config)
-        limits = self._limits[key]
-        tokens = call.prompt_tokens + len(answer.text) // 4
-        wait = limits.take(config, tokens)
+        limits = self._limits[call.key]
+        wait = self._take(answer, limits, config, counters)
         if wait:
             return self._refuse(call, wait, counters)
         fault = self._draw_fault(config, counters)
@@ -109,6 +121,16 @@ class FakeServer:
             if config.track_contents:
                 counters.completed_contents[call.content] += 1
         return response
+
+    def _take(self, answer: Answer, limits: KeyLimits, config: ServerConfig, counters: Counters) -> float:
+        """Admit the call and return 0, or return the seconds that it has to wait."""
+        by_limit = config.charge == "admission"
+        tokens = answer.call.most_tokens if by_limit else answer.call.prompt_tokens + len(answer.text) // 4
+        wait = limits.take(config, tokens)
+        if not wait:
+            counters.admit(tokens)
+            counters.note_windows(*limits.in_window)
+        return wait
 
     async def _respond(
         self,

@@ -1,0 +1,183 @@
+"""A lane: the rows of one batch that this process has taken and not started, and its turn among other batches."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from .gate import Gate
+from .permits import Need, Permit
+from .prepared import PreparedRun
+
+# A batch that was passed over this long counts as one priority higher, and so on.
+AGING_SECONDS = 60.0
+# ... and then takes part among those for this long.
+BOOST_SECONDS = 5.0
+# Rows kept ready beyond the free slots: what starts in this time.
+READ_AHEAD_SECONDS = 0.3
+LIMITED_READ_AHEAD_SECONDS = 1.0
+LEAST_READ_AHEAD = 4
+# The rate of starts is a mean over about this time.
+RATE_SECONDS = 2.0
+MOST_READ_AHEAD = 500
+
+
+class LaneRow:
+    """A row that waits in its lane for a permit."""
+
+    __slots__ = ("gate", "lane", "need", "prepared")
+
+    def __init__(self, lane: "Lane", prepared: PreparedRun, gate: Gate) -> None:
+        """`prepared` waits in `lane` for a permit of `gate`."""
+        self.lane = lane
+        self.gate = gate
+        self.prepared = prepared
+        self.need: Need = prepared.need
+
+    def start(self, permit: Permit) -> None:
+        """Run the row."""
+        self.lane.started(self, permit)
+
+    def give_back(self) -> None:
+        """Wait again, first in the lane."""
+        self.lane.put_back(self)
+
+
+class Lane:
+    """Used from the engine's loop alone. Rows for different models wait apart, so that one never blocks another."""
+
+    def __init__(self, batch_id: int, on_start: Callable[[PreparedRun, Permit], None]) -> None:
+        """Hold rows of `batch_id`; `on_start` runs one that has its permit and slot."""
+        self.batch_id = batch_id
+        self.priority = 1
+        self.weight = 1
+        self.virtual = 0.0
+        self.buffered = 0
+        # Taken to ask for their permit, or waiting for its time.
+        self.away = 0
+        self.waiting: dict[Gate, deque[LaneRow]] = {}
+        self.is_open = True
+        # Nothing more is to be had from the database: from now on rows are taken for free slots alone.
+        self.is_ending = False
+        self.on_hunger: Callable[[], None] = lambda: None
+        self._on_start = on_start
+        self._on_late: Callable[[PreparedRun], None] = lambda prepared: None
+        self._passed_over_since = self._rate_since = time.monotonic()
+        self._boosted_until = 0.0
+        self._starts = 0
+        self._rate = 0.0
+
+    def add(self, prepared: PreparedRun, gate: Gate) -> None:
+        """Let a row wait for a permit of `gate`."""
+        if not self.buffered:
+            # Without rows nobody passed it over.
+            self._passed_over_since = max(self._passed_over_since, time.monotonic() - AGING_SECONDS / 2)
+        self._queue(gate).append(LaneRow(self, prepared, gate))
+        self._count(gate, 1)
+
+    def take(self, gate: Gate) -> LaneRow:
+        """Take the first row that waits for `gate`, to ask for its permit."""
+        row = self._queue(gate).popleft()
+        self._count(gate, -1)
+        self.away += 1
+        self.virtual += 1 / self.weight
+        return row
+
+    def put_back(self, row: LaneRow) -> None:
+        """Take `row` back, first in its queue but for rows before it in the input: it got no permit."""
+        self.away -= 1
+        if not self.is_open:
+            self._on_late(row.prepared)
+            return
+        queue, before = self._queue(row.gate), []
+        while queue and queue[0].prepared.run.id < row.prepared.run.id:
+            before.append(queue.popleft())
+        queue.extendleft([row, *reversed(before)])
+        self._count(row.gate, 1)
+        self.virtual -= 1 / self.weight
+
+    def started(self, row: LaneRow, permit: Permit) -> None:
+        """Start `row`."""
+        self.away -= 1
+        self._starts += 1
+        self._on_start(row.prepared, permit)
+
+    def close(self, on_late: Callable[[PreparedRun], None]) -> list[PreparedRun]:
+        """Start nothing more; return the rows that wait. `on_late` is given those that come back later."""
+        self.is_open = False
+        self._on_late = on_late
+        rows = [row.prepared for queue in self.waiting.values() for row in queue]
+        for gate, queue in self.waiting.items():
+            self._count(gate, -len(queue))
+            queue.clear()
+        return rows
+
+    def drop(self, keys: Iterable[tuple[int, int]]) -> list[PreparedRun]:
+        """Forget waiting rows (id, attempt) that are not ours any more; return them."""
+        gone, dropped = set(keys), []
+        for gate, queue in self.waiting.items():
+            kept = deque(row for row in queue if row.prepared.key not in gone)
+            dropped += [row.prepared for row in queue if row.prepared.key in gone]
+            self._count(gate, len(kept) - len(queue))
+            self.waiting[gate] = kept
+        return dropped
+
+    def room(self, free_slots: int) -> int:
+        """Return how many more rows to take from the database: what can start soon; 0 while few are missing."""
+        self._measure()
+        limited = self.is_limited
+        if self.is_ending and not limited:
+            return max(0, free_slots - self.buffered)
+        seconds = LIMITED_READ_AHEAD_SECONDS if limited else READ_AHEAD_SECONDS
+        ahead = min(MOST_READ_AHEAD, max(LEAST_READ_AHEAD, round(self._rate * seconds)))
+        missing = ahead + (0 if limited else free_slots) - self.buffered
+        return missing if missing >= ahead / 2 else 0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a limit, and not the number of slots, keeps rows waiting."""
+        return any(gate.is_limited for gate in self.waiting)
+
+    def take_surplus(self, free_slots: int) -> list[PreparedRun]:
+        """Take out the last rows beyond what free slots can start: other processes may have slots for them."""
+        surplus: list[PreparedRun] = []
+        if not self.is_limited:
+            for gate, queue in self.waiting.items():
+                while queue and self.buffered > max(0, free_slots):
+                    surplus.append(queue.pop().prepared)
+                    self._count(gate, -1)
+        return surplus
+
+    def level(self, now: float) -> int:
+        """Return the priority at which the lane takes part now: its own, and one more for each time of aging."""
+        return self.priority + int((now - self._passed_over_since) / AGING_SECONDS)
+
+    def is_boosted(self, now: float) -> bool:
+        """Whether the lane, which came to its turn by waiting, takes part among whoever is first."""
+        return now < self._boosted_until
+
+    def was_chosen(self, now: float) -> None:
+        """Remember that the lane had its turn; one that came by waiting lasts BOOST_SECONDS."""
+        if now >= self._boosted_until and now - self._passed_over_since >= AGING_SECONDS:
+            self._boosted_until = now + BOOST_SECONDS
+        self._passed_over_since = now
+
+    def _queue(self, gate: Gate) -> deque[LaneRow]:
+        queue = self.waiting.get(gate)
+        if queue is None:
+            queue = self.waiting[gate] = deque()
+        return queue
+
+    def _count(self, gate: Gate, number: int) -> None:
+        self.buffered += number
+        gate.rows_waiting += number
+        if number < 0:
+            self.on_hunger()
+
+    def _measure(self) -> None:
+        """Follow how many rows start a second."""
+        now = time.monotonic()
+        passed = now - self._rate_since
+        if passed >= 0.25:
+            share = min(1.0, passed / RATE_SECONDS)
+            self._rate += share * (self._starts / passed - self._rate)
+            self._starts, self._rate_since = 0, now

@@ -1,0 +1,86 @@
+"""A run's meter: each of its calls passes the gate of its model, and tells it how it ended."""
+
+import time
+from collections.abc import Callable
+
+from agents.llm.parameters import answer_limit
+from agents.llm.tokens import estimate_request_tokens
+from agents.llm.types import Completion, CompletionRequest
+from workers.errors import ErrorCode, WorkError
+
+from .dispatcher import Dispatcher
+from .gate import Gate
+from .permits import Need, Permit
+
+OnRefused = Callable[[Gate, WorkError], None]
+
+
+class RunMeter:
+    """Admits the calls of one run. `waited` is how long they waited, in seconds."""
+
+    def __init__(
+        self, dispatcher: Dispatcher, gate: Gate, need: Need, permit: Permit | None, on_refused: OnRefused
+    ) -> None:
+        """Use `permit`, which came with a slot, for the first call; a run without one waits for it, and has no slot.
+
+        `on_refused` is told of each 429.
+        """
+        self.waited = 0.0
+        self.is_probe = permit is not None and permit.is_probe
+        self._dispatcher = dispatcher
+        self._gate = gate
+        self._need = need
+        self._permit = permit
+        self._has_slot = permit is not None
+        self._has_begun = False
+        self._on_refused = on_refused
+
+    async def admit(self, request: CompletionRequest) -> float:
+        """Return when the call may start, and how many seconds that took."""
+        if self._permit is not None and not self._has_begun:
+            self._has_begun = True
+            return 0.0
+        started = time.monotonic()
+        if self._has_begun:
+            self._need = Need(estimate_request_tokens(request), answer_limit(request.parameters))
+        self._permit = await self._wait()
+        self.is_probe = self._permit.is_probe
+        self._has_begun = True
+        waited = time.monotonic() - started
+        self.waited += waited
+        return waited
+
+    async def _wait(self) -> Permit:
+        """Wait without holding a slot, and take it again however many there are: who has begun goes before others."""
+        if not self._has_slot:
+            return await self._dispatcher.admit(self._gate, self._need, first=self._has_begun)
+        self._dispatcher.give_slot_back()
+        try:
+            return await self._dispatcher.admit(self._gate, self._need, first=True)
+        finally:
+            self._dispatcher.slots.take_beyond()
+
+    def finished(self, completion: Completion, seconds: float) -> None:
+        """Settle the call with its true usage."""
+        if self._permit is not None:
+            self._gate.end_answered(self._permit, self._need, completion, seconds)
+            self._dispatcher.schedule()
+
+    def failed(self, error: BaseException, seconds: float) -> None:
+        """Settle a call without an answer; after a 429 nobody who uses the key calls for a while."""
+        if self._permit is None or not self._permit.is_open:
+            return
+        self._gate.end_failed(self._permit, error)
+        if isinstance(error, WorkError) and error.code is ErrorCode.RATE_LIMITED:
+            self._on_refused(self._gate, error)
+        self._dispatcher.schedule()
+
+    def retry_wait(self) -> float:
+        """Return the seconds until the budget has room for one more retry."""
+        return self._gate.retries.wait()
+
+    def close(self) -> None:
+        """Give back a permit that was never used."""
+        if self._permit is not None and self._permit.is_open:
+            self._gate.end_unused(self._permit)
+            self._dispatcher.schedule()
