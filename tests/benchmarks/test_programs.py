@@ -1,11 +1,14 @@
 """The command lines of both programs, and the tables they print."""
 
+import importlib
+import inspect
+
 import pytest
 
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.figure import Figure, spread
-from tests.benchmarks.rig.case import Result
+from tests.benchmarks.rig.case import Case, Result
 from tests.benchmarks.rig.program import chosen_cases, parse_arguments
 from tests.benchmarks.rig.table import table
 from tests.faults import __main__ as faults
@@ -20,6 +23,7 @@ def chosen(*arguments: str) -> list[str]:
 def test_long_cases_run_only_when_asked_for():
     assert "growth" not in chosen()
     assert "growth" in chosen("--long")
+    assert "million" not in chosen()
     assert chosen("--only", "growth") == ["growth"]
     assert chosen("--only", "launch", "--only", "in-flight") == ["launch", "in-flight"]
 
@@ -35,6 +39,11 @@ def test_wrong_arguments_are_refused(arguments: list[str]):
 def test_case_names_are_unique(cases: tuple[object, ...]):
     names = [case.name for case in cases]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_benchmark_takes_its_options(case: Case):
+    inspect.signature(importlib.import_module(case.module).run).bind(None, None, **case.options)
 
 
 def test_table_is_markdown_without_repeated_beginnings():

@@ -53,10 +53,12 @@ def run(rig: Rig, size: Size, *, through_server: bool = False) -> Iterator[Figur
     yield Figure("workers' CPU a run", spread([1000 * one.cpu / size.rows for one in passages], "ms"), "0.6 ms")
     yield Figure("workers' CPU while running", spread([100 * one.cpu / one.ran for one in passages], "% of a core", 0))
     yield Figure("workers' memory (PSS)", spread([one.memory for one in passages], "MB", 0), "300 MB")
-    yield Figure("Valkey's highest memory", f"{connection().info('memory')['used_memory_peak'] / MB:.1f} MB", "64 MB")
+    yield valkey_memory()
 
 
-def pass_through(work: Work, version: AgentVersion, rows: int, pids: list[int]) -> Passage:
+def pass_through(
+    work: Work, version: AgentVersion, rows: int, pids: list[int], *, patience: float = PATIENCE_SECONDS
+) -> Passage:
     """Create a batch from a file, run it, export it; return what each took. Raises AssertionError where it fails."""
     path = write_csv(work.folder / "input.csv", rows)
     begun = time.monotonic()
@@ -64,13 +66,18 @@ def pass_through(work: Work, version: AgentVersion, rows: int, pids: list[int]) 
     created = time.monotonic()
     with Meter(pids) as meter:
         work.manager.start(batch)
-        assert seconds_to_end(batch, PATIENCE_SECONDS) is not None, f"the batch did not end: {batch.done} of {rows}"
+        assert seconds_to_end(batch, patience) is not None, f"the batch did not end: {batch.done} of {rows}"
         ran = time.monotonic()
     exporting = time.monotonic()
     export(batch, work.folder / "results.jsonl")
     exported = time.monotonic() - exporting
     assert batch.succeeded == rows, f"{batch.succeeded} of {rows} rows succeeded"
     return Passage(created - begun, ran - created, exported, meter.cpu_seconds, meter.peak_pss_mb)
+
+
+def valkey_memory() -> Figure:
+    """Return the figure of the most memory that Valkey has used since its start."""
+    return Figure("Valkey's highest memory", f"{connection().info('memory')['used_memory_peak'] / MB:.1f} MB", "64 MB")
 
 
 def export(batch: Batch, target: Path) -> Path:

@@ -19,7 +19,7 @@ from .finished import completions
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What is true of a batch after a fault."""
+    """What is true of a batch after a fault. `calls` is how often the provider was called for it."""
 
     total: int
     right: int
@@ -28,22 +28,33 @@ class Audit:
     completions: int
     state: str
     attempts: dict[str, int]
+    calls: int = 0
+
+    @property
+    def recorded(self) -> int:
+        """How many attempts are recorded."""
+        return sum(self.attempts.values())
 
     @property
     def is_whole(self) -> bool:
-        """Every row has its own right result, once, and the batch was completed once."""
-        wrong = (self.stuck, self.doubled, self.total - self.right)
+        """Every row has its own right result, once, the batch was completed once, and no call is unrecorded."""
+        return self.is_sound and self.right == self.total
+
+    @property
+    def is_sound(self) -> bool:
+        """The same, where rows were meant to fail."""
+        wrong = (self.stuck, self.doubled, max(0, self.calls - self.recorded))
         return wrong == (0, 0, 0) and self.completions == 1 and self.state == "completed"
 
     def __str__(self) -> str:
         return (
             f"{self.right:,} of {self.total:,} right, {self.stuck} stuck, {self.doubled} with two successes; "
-            f"{self.state}, {self.completions} completion(s)"
+            f"{self.state}, {self.completions} completion(s); {self.calls:,} calls, {self.recorded:,} attempts"
         )
 
 
-def audit(rig: Rig, batch: Batch) -> Audit:
-    """Return what became of every row of `batch`, whose rows came from `write_csv`."""
+def audit(rig: Rig, batch: Batch, calls: int = 0) -> Audit:
+    """Return what became of every row of `batch`, whose rows came from `write_csv`, with the provider's `calls`."""
     batch.refresh_from_db()
     rows = Run.objects.of_batch(batch.pk)
     attempts = Attempt.objects.filter(run__in=rows).order_by()
@@ -56,6 +67,7 @@ def audit(rig: Rig, batch: Batch) -> Audit:
         completions=completions(rig.folder, batch.pk),
         state=batch.state,
         attempts=dict(Counter(attempts.values_list("outcome", flat=True))),
+        calls=calls,
     )
 
 
@@ -74,8 +86,11 @@ def is_right(place: int, record: dict[str, object]) -> bool:
 
 
 def whole(injection: Injection, found: Audit) -> Check:
-    """Return the check that nothing was lost or doubled."""
-    expected = f"all {found.total:,} rows right in order, 0 stuck, one success each, one completion"
+    """Return the check I: nothing was lost or doubled."""
+    expected = (
+        f"I: all {found.total:,} rows right in order, 0 stuck, one success each, one completion, "
+        "calls <= attempts recorded"
+    )
     return injection.expect(expected, found, found.is_whole)
 
 

@@ -6,7 +6,6 @@ from batches.models import Run
 from batches.states import RunState
 from tests.benchmarks.rig.case import Size
 from tests.benchmarks.rig.rig import Rig
-from tests.benchmarks.rig.work import seconds_to_end
 
 from .check import Check, Injection
 from .finished import completions
@@ -17,7 +16,7 @@ ENDED_SECONDS = 10.0
 
 
 def run(rig: Rig, size: Size) -> Iterator[Check]:
-    """Yield the checks of a batch that is cancelled at 50%."""
+    """Yield the checks of a batch that is cancelled at 50% (row 14)."""
     injection = Injection("cancelled at 50%")
     with set_scene(rig, size) as scene:
         scene.start()
@@ -25,7 +24,7 @@ def run(rig: Rig, size: Size) -> Iterator[Check]:
         finished = scene.done()
         scene.work.manager.cancel(scene.batch)
         yield no_new_calls(injection, scene)
-        yield injection.at_most("ended", seconds_to_end(scene.batch, ENDED_SECONDS), ENDED_SECONDS)
+        yield scene.ended(injection, "ended", ENDED_SECONDS)
         yield _kept(injection, rig, scene, finished)
 
 

@@ -6,32 +6,31 @@ from batches.models import Attempt, Run
 from batches.states import RunState
 from tests.benchmarks.rig.case import Size
 from tests.benchmarks.rig.rig import Rig
-from tests.benchmarks.rig.work import seconds_to_end
 from tests.support.waiting import wait_for
 
 from . import tripled
-from .audit import audit, calls, whole
+from .audit import calls, whole
 from .check import Check, Injection
 from .scene import set_scene
 
 SINGLES = 50
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 
 
 def run(rig: Rig, size: Size) -> Iterator[Check]:
-    """Yield the checks of a batch and of single runs whose every message comes three times."""
+    """Yield the checks of a batch and of single runs whose every message comes three times (row 6)."""
     injection = Injection(f"every message 3 times; a batch and {SINGLES} single runs")
     with set_scene(rig, size, arguments=("--include", tripled.__name__)) as scene:
         scene.start()
         singles = Run.objects.filter(pk__in=scene.start_singles(SINGLES))
-        yield injection.at_most("batch ended", seconds_to_end(scene.batch, PATIENCE_SECONDS), PATIENCE_SECONDS)
+        yield scene.ended(injection, "batch ended", PATIENCE_SECONDS)
         succeeded = singles.filter(state=RunState.SUCCEEDED)
         wait_for(lambda: succeeded.count() == SINGLES, PATIENCE_SECONDS, "the single runs")
-        found = audit(rig, scene.batch)
+        found = scene.audit(singles=SINGLES)
         yield whole(injection, found)
         yield calls(injection, found, scene.server, singles=SINGLES)
         yield _tripled(injection)
-    attempts = Attempt.objects.filter(run__in=singles).count() + sum(found.attempts.values())
+    attempts = Attempt.objects.filter(run__in=singles).count() + found.recorded
     expected = found.total + SINGLES
     yield injection.expect(f"{expected:,} attempts", f"{attempts:,}", attempts == expected)
 

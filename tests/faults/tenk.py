@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from tests.benchmarks.rig.case import Size
 from tests.benchmarks.rig.rig import Rig
-from tests.benchmarks.rig.work import seconds_to_end
 
-from .audit import audit, calls, whole
+from .audit import calls, whole
 from .check import Check, Injection
 from .scene import set_scene
 
@@ -18,8 +17,8 @@ def run(rig: Rig, size: Size) -> Iterator[Check]:
     injection = Injection("nothing")
     with set_scene(rig, size, slots=200, call_seconds=0.0) as scene:
         scene.start()
-        yield injection.at_most("ended", seconds_to_end(scene.batch, PATIENCE_SECONDS), PATIENCE_SECONDS)
-        found = audit(rig, scene.batch)
+        yield scene.ended(injection, "ended", PATIENCE_SECONDS)
+        found = scene.audit()
         yield whole(injection, found)
         yield calls(injection, found, scene.server)
     only_successes = found.attempts == {"succeeded": found.total}

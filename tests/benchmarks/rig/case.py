@@ -11,7 +11,8 @@ DATABASES = ("sqlite", "postgresql")
 class Case:
     """The function `run(rig, size, **options)` of `module`, which yields lines of the table.
 
-    `seconds` is the time after which it is given up; `long` cases run only when asked for.
+    `seconds` is the time after which it is given up; `long` cases run only when asked for; `databases` are those on
+    which it makes sense.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Case:
     repeats: int = 1
     long: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    databases: Sequence[str] = DATABASES
 
 
 @dataclass(frozen=True, slots=True)

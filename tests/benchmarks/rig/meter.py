@@ -21,7 +21,7 @@ class Meter:
         self._cpu_now: dict[int, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.peak_pss = 0
+        self.pss_samples: list[int] = []  # bytes, all processes together
 
     @property
     def cpu_seconds(self) -> float:
@@ -31,7 +31,16 @@ class Meter:
     @property
     def peak_pss_mb(self) -> float:
         """The highest sum of their PSS that was seen, in MB."""
-        return self.peak_pss / MB
+        return max(self.pss_samples) / MB
+
+    @property
+    def growth_mb(self) -> float:
+        """By how much the highest sum of their PSS is above the first, in MB."""
+        return self.peak_pss_mb - self.pss_samples[0] / MB
+
+    def pss_mb_at(self, share: float) -> float:
+        """Return the sum of their PSS, in MB, when this share (0 to 1) of the time had passed."""
+        return self.pss_samples[round(share * (len(self.pss_samples) - 1))] / MB
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -61,4 +70,4 @@ class Meter:
                 pss += process.memory_full_info().pss
             except psutil.Error:
                 continue
-        self.peak_pss = max(self.peak_pss, pss)
+        self.pss_samples.append(pss)

@@ -35,7 +35,7 @@ def parse_arguments(program: str, about: str, cases: Sequence[Case], arguments: 
 def run_cases(cases: Sequence[Case], options: argparse.Namespace) -> Iterator[Result]:
     """Yield the result of each chosen case on each chosen database; progress goes to standard error."""
     for case in chosen_cases(cases, options):
-        for database in _databases(options.database):
+        for database in (name for name in _databases(options.database) if name in case.databases):
             print(f"{case.name} on {database} ...", file=sys.stderr, flush=True)
             size = Size(options.rows or case.rows, options.repeats or case.repeats)
             result = run_in_own_process(case, database, size, options.logs)

@@ -22,10 +22,11 @@ VALKEY_END_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """The stack. Workers and provider servers are started by the case, with `with`."""
+    """The stack. Workers and provider servers are started by the case, with `with`. `cluster` is PostgreSQL's."""
 
     database: str
     folder: Path
+    cluster: PostgresCluster | None = None
 
     def workers(self, count: int = 2, **options: Any) -> Workers:
         """Return `count` worker processes, to be started by `with`; `options` are the harness' own."""
@@ -73,7 +74,7 @@ def standing_rig(database: str) -> Iterator[Rig]:
             cluster.start()
         environment.enter(cluster.url if cluster else "")
         _set_up()
-        yield Rig(database, environment.folder)
+        yield Rig(database, environment.folder, cluster)
         stop_valkey(environment.folder)
         left = [process.name() for process in environment.left_behind()]
         if left:

@@ -1,41 +1,25 @@
 """Agents, input files and batches for a case, made and read as users make and read them."""
 
-import csv
 import itertools
 import time
 from pathlib import Path
+from typing import Unpack
 
 from agents.models import AgentVersion
 from agents.services import create_agent
-from batches.manager import BatchManager
+from batches.manager import BatchManager, BatchOptions
 from batches.models import Batch
 from batches.states import TERMINAL_BATCH_STATES
 from credentials.models import Credential, User
-from credentials.services import add_credential, ensure_first_superuser
+from credentials.services import ModelLimits, add_credential, ensure_first_superuser, set_model
 from tests.support.provider_server import ProviderServer
 
-FILLER = " The parcel has not arrived, the tracking page has said the same for nine days, and nobody answers the phone."
+from .rows import row_id as row_id
+from .rows import row_text as row_text
+from .rows import write_csv as write_csv
+
 POLL_SECONDS = 0.05
 _numbers = itertools.count(1)
-
-
-def row_text(index: int) -> str:
-    """Return the text of a row, about 120 characters, like that of no other row. Echoed, it tells its row."""
-    return f"Ticket {index}:{FILLER}"
-
-
-def row_id(index: int) -> str:
-    """Return the custom_id of a row."""
-    return f"ticket-{index}"
-
-
-def write_csv(path: Path, rows: int) -> Path:
-    """Write a CSV file of `rows` rows with custom_id and text; return its path."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("custom_id", "text"))
-        writer.writerows((row_id(index), row_text(index)) for index in range(rows))
-    return path
 
 
 class Work:
@@ -70,9 +54,14 @@ class Work:
         assert agent.current_version is not None
         return agent.current_version
 
-    def batch(self, version: AgentVersion, rows: int) -> Batch:
+    def limit(self, model: str, **limits: Unpack[ModelLimits]) -> None:
+        """Set the limits of a model, as `manage.py models set` does; agents name it in `model`."""
+        set_model(self._credential, model, **limits)
+
+    def batch(self, version: AgentVersion, rows: int, *, weight: int = 1) -> Batch:
         """Return a batch of `version` over a new file of `rows` rows, ready to start."""
-        return self.manager.create(version, write_csv(self.folder / f"input-{rows}.csv", rows))
+        path = write_csv(self.folder / f"input-{rows}.csv", rows)
+        return self.manager.create(version, path, BatchOptions(weight=weight))
 
     def warm_up(self, version: AgentVersion, rows: int = 400) -> None:
         """Run a batch to its end, so that every process has loaded what it needs. Raises AssertionError."""

@@ -1,0 +1,100 @@
+"""Arboretum with everything stored beside asyncio.gather over the plain SDK with nothing stored."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from types import TracebackType
+from typing import Self
+
+from tests.support.provider_server import ProviderServer
+from tests.support.worker_harness import ROOT
+from workers.processes import dies_with_parent
+
+from .figure import Figure, spread
+from .in_flight import CALL_SECONDS, WORKERS, warm_agent
+from .rig.case import Size
+from .rig.rig import Rig
+from .rig.work import Work
+from .throughput import Passage, pass_through
+
+SLOTS = 500
+IN_FLIGHT = WORKERS * SLOTS
+END_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Seconds and CPU seconds of one gather."""
+
+    wall: float
+    cpu: float
+
+
+class PlainClient:
+    """The other program, in a process of its own: `with PlainClient(base_url) as plain: plain.gather(2_000)`."""
+
+    def __init__(self, base_url: str, *, in_flight: int = IN_FLIGHT) -> None:
+        """Start it; it makes at most `in_flight` calls at a time."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.plain_client", base_url, str(in_flight)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End it."""
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate(timeout=END_SECONDS)
+
+    def gather(self, calls: int) -> Gathered:
+        """Make the calls, and return what they took. Raises RuntimeError where the process fails."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{calls}\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the plain client ended")
+        return Gathered(**json.loads(answer))
+
+
+def run(rig: Rig, size: Size) -> Iterator[Figure]:
+    """Yield the figures of `size.rows` calls of 2 s, 1,000 in flight, done in turn by both, `size.repeats` times."""
+    with (
+        ProviderServer(track_contents=False) as server,
+        rig.workers(WORKERS, slots=SLOTS) as workers,
+        PlainClient(server.base_url) as plain,
+    ):
+        work = Work(rig.folder, server)
+        plain.gather(2 * IN_FLIGHT)
+        version = warm_agent(work, IN_FLIGHT)
+        gathered, passages = [], []
+        for _ in range(size.repeats):
+            gathered.append(plain.gather(size.rows))
+            passages.append(pass_through(work, version, size.rows, workers.pids))
+    yield from _figures(gathered, passages, size.rows)
+
+
+def _figures(gathered: Sequence[Gathered], passages: Sequence[Passage], rows: int) -> Iterator[Figure]:
+    ideal = CALL_SECONDS * -(-rows // IN_FLIGHT)
+    yield Figure(f"plain SDK, wall (ideal {ideal:g} s)", spread([one.wall for one in gathered], "s"))
+    yield Figure("Arboretum, from start to end of the batch", spread([one.ran for one in passages], "s"))
+    yield Figure("plain SDK, CPU a call", spread([1000 * one.cpu / rows for one in gathered], "ms"))
+    yield Figure("Arboretum, workers' CPU a run", spread([1000 * one.cpu / rows for one in passages], "ms"))
+    walls = median(one.ran for one in passages) / median(one.wall for one in gathered)
+    cpus = median(one.cpu for one in passages) / median(one.cpu for one in gathered)
+    yield Figure("wall, Arboretum / plain SDK", f"{walls:.2f} x", "0.5 x")
+    yield Figure("CPU, Arboretum / plain SDK", f"{cpus:.2f} x", "0.33 x")
