@@ -22,7 +22,7 @@ from .gate import Gate
 
 log = structlog.get_logger(__name__)
 
-# A time that is not longer than what is known by more than this is no news.
+# What is added to a told time: refusals that arrive within it of each other are one.
 NEWS_SECONDS = 0.25
 # A shorter block is over before anybody could read it in the database.
 WORTH_STORING_SECONDS = 1.0
@@ -49,10 +49,11 @@ class Blocks:
     def refused(self, gate: Gate, error: WorkError) -> None:
         """Act on a 429 that a call through `gate` met."""
         left = gate.closed_until - self._engine.loop.time()
-        if left > 0 and (error.retry_after or 0.0) <= left + NEWS_SECONDS:
+        if left > 0 and (error.retry_after or 0.0) <= left:
             # One of several that were on their way together.
             return
-        seconds = gate.refusal_seconds(error.retry_after)
+        # The others of this round may be told a little more, and are not news then.
+        seconds = gate.refusal_seconds(error.retry_after) + NEWS_SECONDS
         is_whole = not error.is_of_one_model
         self.close(gate.bucket.credential, None if is_whole else gate.bucket.model, seconds)
         log.warning(

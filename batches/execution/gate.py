@@ -27,6 +27,8 @@ MOST_APPETITE = 1000
 BASE_TOKENS = 50
 # The limiter is not asked again sooner, whatever it says.
 LEAST_WAIT_SECONDS = 0.005
+# What happened is told with the next question where that comes within this time.
+SOON_ASKED_SECONDS = 1.0
 # A refusal that names no time closes the gate for this long, twice as long for each further one.
 FIRST_REFUSAL_SECONDS = 1.0
 LONGEST_REFUSAL_SECONDS = 60.0
@@ -80,6 +82,9 @@ class Gate:
     def owes_report(self, now: float, quiet_seconds: float, silent_seconds: float) -> bool:
         """Whether the limiter must be told something though nothing is asked for."""
         if self.is_asking or not (self._has_news or self.in_flight or self.waiting):
+            return False
+        if self.waiting and now - self.told_at < silent_seconds and self.next_ask - now < SOON_ASKED_SECONDS:
+            # The next question carries it.
             return False
         return now - self.told_at >= (quiet_seconds if self._has_news else silent_seconds)
 

@@ -32,7 +32,7 @@ from .storing import LIVE_STATES
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
-LEADERSHIP_SECONDS = 6.0
+LEADERSHIP_SECONDS = 4.0
 # A single run that nobody took this long after it was due is offered again.
 UNTAKEN_SECONDS = 5.0
 MOST_PUBLISHED = 500

@@ -1,5 +1,6 @@
-"""The documents as the tests read them: sections, code blocks, links."""
+"""The documents as the tests read them: sections, code blocks, links, names of the code."""
 
+import importlib
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ DOCUMENTS = (
     *sorted((ROOT / "docs" / "adr").glob("*.md")),
 )
 PACKAGES = ("arboretum", "workers", "credentials", "agents", "batches", "dashboard")
+DOTTED = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
@@ -19,6 +21,25 @@ _HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
 def text_of(name: str) -> str:
     """Return the document `name`, a path from the root of the repository."""
     return (ROOT / name).read_text(encoding="utf-8")
+
+
+def one_line(text: str) -> str:
+    """Return the text with its lines joined, so that a phrase is found wherever it was wrapped."""
+    return " ".join(text.split())
+
+
+def resolve(name: str) -> object:
+    """Return the module that a dotted name stands for, or the attribute of one. Raises AssertionError without one."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            found = getattr(found, attribute)
+        return found
+    raise AssertionError(f"there is no {name}")
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -1,37 +1,23 @@
 """docs/architecture.md is true to the code: modules, functions, models, states, durations, diagrams."""
 
-import importlib
 import re
 
 import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from batches import ids
-from batches.execution import host, lease_loop, leases, maintenance, turns
-from batches.states import BatchState, RunState
+from batches import creating, ids
+from batches.execution import agents_cache, host, lanes, lease_loop, leases, maintenance, turns
+from batches.quarantine import slice as quarantine_slice
+from batches.states import BatchState, Priority, RunState
+from workers.ratelimit.tuning import Tuning
 
-from .documents import DOCUMENTS, PACKAGES, blocks, text_of
+from .documents import DOCUMENTS, DOTTED, PACKAGES, blocks, one_line, resolve, text_of
 
 TEXT = text_of("docs/architecture.md")
-ONE_LINE = " ".join(TEXT.split())
+ONE_LINE = one_line(TEXT)
 DIAGRAMS = {"flowchart", "erDiagram", "stateDiagram-v2", "sequenceDiagram"}
-DOTTED = re.compile(rf"`((?:{'|'.join(PACKAGES)})(?:\.\w+)+)`")
 MODELS = {model.__name__: model for name in PACKAGES[1:] for model in apps.get_app_config(name).get_models()}
-
-
-def resolve(name: str) -> object:
-    """Return the module that a dotted name stands for, or the attribute of one."""
-    parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        try:
-            found: object = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for attribute in parts[length:]:
-            found = getattr(found, attribute)
-        return found
-    raise AssertionError(f"there is no {name}")
 
 
 @pytest.mark.parametrize("name", sorted(set(DOTTED.findall(TEXT))))
@@ -50,7 +36,9 @@ def test_enough_modules_are_named_for_the_check_to_mean_something() -> None:
 
 def test_every_step_of_maintenance_is_told() -> None:
     assert len(maintenance.STEPS) > 5
-    assert all(f"`{step.__name__}`" in TEXT for step in maintenance.STEPS)
+    names = [step.__name__ for step in maintenance.STEPS]
+    told = re.findall(r"`(\w+)`", ONE_LINE.partition("Steps, in this order:")[2].partition("Two leaders")[0])
+    assert [name for name in told if name in names] == names
 
 
 def test_every_diagram_is_of_a_known_kind_and_says_something() -> None:
@@ -108,8 +96,8 @@ def related(model: type[Model]) -> list[type[Model]]:
 def test_the_states_of_runs_are_the_real_ones() -> None:
     edges = re.findall(r"^\s+(\[\*\]|\w+) --> (\[\*\]|\w+)", diagram("stateDiagram"), re.MULTILINE)
     drawn = {state for edge in edges for state in edge} - {"[*]"}
-    # The two that nothing leads to yet are named in the text.
-    assert drawn | {"waiting", "expired"} == set(RunState.values)
+    # The one that nothing leads to yet is named in the text.
+    assert drawn | {"waiting"} == set(RunState.values)
 
 
 @pytest.mark.parametrize("state", [*BatchState, *RunState])
@@ -120,14 +108,26 @@ def test_every_state_is_told(state: str) -> None:
 @pytest.mark.parametrize(
     ("phrase", "value"),
     [
+        ("insert_runs, {:,} rows a transaction", creating.CHUNK_ROWS),
+        ("again into rows, {:,} a transaction", creating.CHUNK_ROWS),
         ("a row in `Lease` for {:g} s", leases.LEASE_SECONDS),
         ("One heartbeat every {:g} s", leases.HEARTBEAT_SECONDS),
-        ("Up to {:g} due rows", lease_loop.CLAIM_ROWS),
+        ("Up to {:g} due rows at a time", lease_loop.CLAIM_ROWS),
         ("at most {:g} batches at once", turns.MOST_LOOPS),
-        ("After {:g} s a lease takes no more rows if other batches", lease_loop.TURN_SECONDS),
+        ("After {:g} s a lease takes no more rows if no place is free for another batch", lease_loop.TURN_SECONDS),
         ("a row that is due within {:g} s", lease_loop.SHORT_WAIT_SECONDS),
-        ("gathers the outcomes of {:g} ms", host.GROUP_COMMIT_SECONDS * 1000),
+        ("what starts in {:g} s, or in", lanes.READ_AHEAD_SECONDS),
+        ("or in {:g} s where a limit binds", lanes.LIMITED_READ_AHEAD_SECONDS),
+        ("one more for each {:g} s passed over", lanes.AGING_SECONDS),
+        ("at most {:g} s ahead", Tuning().horizon),
+        ("a start for each of them within {:g} s", Tuning().horizon),
+        ("one probe through every {:g} s", Tuning().probe_pause),
+        ("outcomes of up to {:g} ms", host.GROUP_COMMIT_SECONDS * 1000),
+        ("ms, at most {:g}, into one transaction", host.GROUP_COMMIT_ROWS),
+        ("are looked at every {:g} s", host.REFRESH_SECONDS),
         ("arrive within {:g} ms", host.GROUP_CLAIM_SECONDS * 1000),
+        ("its cache of agents ({:g} s,", agents_cache.FRESH_SECONDS),
+        ("these keep waiting for {:g} s", quarantine_slice.PATIENCE_SECONDS),
         ("runs every {:g} s in every worker process", maintenance.SWEEP_SECONDS),
         ("(`Leadership`, {:g} s,", maintenance.LEADERSHIP_SECONDS),
         ("single runs untaken for {:g} s", maintenance.UNTAKEN_SECONDS),
@@ -138,3 +138,7 @@ def test_every_state_is_told(state: str) -> None:
 )
 def test_the_figures_are_those_of_the_code(phrase: str, value: float) -> None:
     assert phrase.format(value) in ONE_LINE
+
+
+def test_the_priorities_are_as_many_as_the_data_model_says() -> None:
+    assert f'int priority "{min(Priority.values)} to {max(Priority.values)}"' in diagram("erDiagram")

@@ -97,3 +97,13 @@ async def test_client_works_on_after_every_fault(server: FakeServer, openai_clie
         await failure(openai_client, stream=True, within=2)
         server.configure(faults={})
         assert (await openai_client.complete(ask("after " + fault))).text == "after " + fault
+
+
+async def test_many_floods_at_once_do_not_reach_the_memory():
+    with ProviderServer(faults={"huge": 1.0}, huge_bytes=20_000_000) as flooding:
+        client = LLMClient(provider_type("openai").connect(ProviderConfig(base_url=flooding.base_url)))
+        before = psutil.Process().memory_info().rss
+        found = await asyncio.gather(*(failure(client, stream=False, within=30) for _ in range(30)))
+        assert {error.code for error, _ in found} == {ErrorCode.BAD_RESPONSE}
+        assert psutil.Process().memory_info().rss - before < 90_000_000
+        await client.aclose()

@@ -11,6 +11,7 @@ from agents.llm.providers.base import ProviderConfig
 from workers.errors import ErrorCode, WorkError
 
 from .errors import error_of_response
+from .large_bodies import LARGE_BODY_BYTES, large_bodies
 from .network import (
     CONNECT_SECONDS,
     DEFAULT_BASE_URL,
@@ -46,7 +47,9 @@ class DirectCaller:
         self._is_closed = False
         self._timeout = aiohttp.ClientTimeout(total=None)
 
-    async def post(self, body: bytes, within: float, correlation_id: str | None) -> tuple[bytes, Mapping[str, str]]:
+    async def post(
+        self, body: bytes, within: float, correlation_id: str | None
+    ) -> tuple[bytes | bytearray, Mapping[str, str]]:
         """Return the answer's body and headers.
 
         `within` is in seconds, for the connection and for each silence. Raises WorkError for every failure, a status
@@ -98,13 +101,13 @@ class DirectCaller:
             self._timeout = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=seconds)
         return self._timeout
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes | bytearray:
         headers = response.headers
         encoding = headers.get(hdrs.CONTENT_ENCODING, "identity")
         if encoding != "identity":
             raise compressed_unasked(encoding)
         if response.status // 100 != 2:
-            head = (await _read_until(response.content, ERROR_BODY_BYTES))[:ERROR_BODY_BYTES]
+            head = bytes((await _read_until(response.content, ERROR_BODY_BYTES))[:ERROR_BODY_BYTES])
             raise error_of_response(response.status, headers, head, self._secret)
         most = self._max_body_bytes
         if (response.content_length or 0) > most:
@@ -115,15 +118,27 @@ class DirectCaller:
         return body
 
 
-async def _read_until(content: aiohttp.StreamReader, most: int) -> bytes:
+async def _read_until(content: aiohttp.StreamReader, most: int) -> bytes | bytearray:
     """Return the body, or its beginning of more than `most` bytes."""
     first = await content.readany()
     if content.at_eof():
         return first
     body = bytearray(first)
-    while len(body) <= most and (piece := await content.readany()):
+    if await _read_on(content, body, min(most, LARGE_BODY_BYTES)) and len(body) <= most:
+        async with large_bodies():
+            await _read_on(content, body, most)
+    # No copy: a large one is in memory once.
+    return body
+
+
+async def _read_on(content: aiohttp.StreamReader, body: bytearray, most: int) -> bool:
+    """Read into `body` until it holds more than `most` bytes; return whether there may be more."""
+    while len(body) <= most:
+        piece = await content.readany()
+        if not piece:
+            return False
         body += piece
-    return bytes(body)
+    return True
 
 
 def _url(base: str, path: str) -> URL:

@@ -57,7 +57,7 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(value) for name, value in schema.items() if name not in DATA_KEYWORDS)
 
 
-def parse_json(body: bytes | str, content_type: str) -> dict[str, Any]:
+def parse_json(body: bytes | bytearray | str, content_type: str) -> dict[str, Any]:
     """Return the JSON object in `body`. Raises WorkError `bad_response` where it is none."""
     try:
         parsed = orjson.loads(body)
