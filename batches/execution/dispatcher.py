@@ -29,12 +29,11 @@ UNREACHABLE_SECONDS = 1.0
 QUIET_SECONDS = 0.25
 # Calls in flight are reported at least this often, so that they keep counting.
 SILENT_SECONDS = 4.0
-# A permit that finds no slot waits this long for one; later its start would break the pace of the limit.
-SLOT_PATIENCE_SECONDS = 0.3
 # A limit that holds calls back for less is no news.
 TOLD_AFTER_SECONDS = 1.0
-# The limiter's windows hold while calls come at most 0.9 s after their start; 0.3 s of it are for slots.
-LATE_SECONDS = 0.5
+# A paced call starts at most this long after its time, whether the limiter's answer, the loop or a slot kept it: the
+# windows hold while calls reach the provider at most 0.9 s after it.
+LATE_SECONDS = 0.6
 # What starts sooner than this is started at once.
 SOON_SECONDS = 0.001
 # A lane that could not start its rows does not save up more than this many.
@@ -72,7 +71,7 @@ class Dispatcher:
         self.gates: dict[Bucket, Gate] = {}
         self._limiter = limiter
         self._lanes: list[Lane] = []
-        self._ready: deque[tuple[float, LaneRow, Permit]] = deque()
+        self._ready: deque[tuple[LaneRow, Permit]] = deque()
         self._promised = 0
         self._virtual = 0.0
         self._is_due = False
@@ -190,7 +189,8 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         costs = [gate.cost(asker.need) for asker in askers]
         report = gate.take_report(len(askers))
-        blocked_for = max(0.0, gate.closed_until - loop.time())
+        asked_at = loop.time()
+        blocked_for = max(0.0, gate.closed_until - asked_at)
         try:
             grant = await self._limiter.exchange(gate.bucket, gate.limits, report, costs, blocked_for=blocked_for)
         except RedisError as error:
@@ -205,50 +205,51 @@ class Dispatcher:
             _give_back(askers)
         else:
             self._unreachable_since = None
-            self._use(gate, askers, costs, grant)
+            self._use(gate, askers, costs, grant, asked_at)
         self.schedule()
 
-    def _use(self, gate: Gate, askers: Sequence[Asker], costs: Sequence[int], grant: Grant) -> None:
+    def _use(self, gate: Gate, askers: Sequence[Asker], costs: Sequence[int], grant: Grant, asked_at: float) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         gate.note(grant, len(askers), now)
         _tell_limited(gate, grant)
-        permits = gate.permits(askers, costs, grant)
+        permits = gate.permits(askers, costs, grant, asked_at)
         _give_back(askers[len(permits) :])
         for asker, permit, delay in zip(askers, permits, grant.delays, strict=False):
             if delay <= SOON_SECONDS:
                 self._start(asker, permit, now)
             else:
-                loop.call_at(now + delay, self._start, asker, permit, now + delay, context=self._context)
+                loop.call_at(now + delay, self._start_later, asker, permit, context=self._context)
 
-    def _start(self, asker: Asker, permit: Permit, due: float) -> None:
-        """Start what was due at `due` (the loop's time); one that is late, as after a freeze, asks again."""
+    def _start_later(self, asker: Asker, permit: Permit) -> None:
+        self._start(asker, permit, asyncio.get_running_loop().time())
+
+    def _start(self, asker: Asker, permit: Permit, now: float) -> None:
+        """Start a call; one that is late for its pace, as after a freeze, asks again."""
         gate = permit.gate
-        now = asyncio.get_running_loop().time()
         is_stopped = isinstance(asker, LaneRow) and not asker.lane.is_open
-        if gate.closed_until > now or is_stopped or now > due + LATE_SECONDS:
+        if gate.closed_until > now or is_stopped or (permit.is_paced and now > permit.due + LATE_SECONDS):
             gate.end_unused(permit)
             asker.give_back()
             self.schedule()
         elif not isinstance(asker, LaneRow) or self.slots.take(1):
             asker.start(permit)
         else:
-            self._ready.append((now + SLOT_PATIENCE_SECONDS, asker, permit))
+            self._ready.append((asker, permit))
 
     def _start_ready(self) -> None:
         """Start rows that have a permit and wait for a slot; let go of permits that waited too long."""
         now = asyncio.get_running_loop().time()
-        while self._ready and (self.slots.free > 0 or self._ready[0][0] <= now):
-            until, row, permit = self._ready.popleft()
-            if until <= now and permit.gate.is_limited:
-                permit.gate.end_unused(permit)
-                row.give_back()
-            else:
+        for _ in range(len(self._ready)):
+            row, permit = self._ready.popleft()
+            if self.slots.free > 0 or (permit.is_paced and permit.due + LATE_SECONDS < now):
                 self._start(row, permit, now)
+            else:
+                self._ready.append((row, permit))
 
     def _set_alarm(self, now: float) -> None:
         """Wake up when a gate may be asked again, or owes a report."""
-        times = [self._ready[0][0]] if self._ready else []
+        times = [permit.due + LATE_SECONDS for _, permit in self._ready if permit.is_paced]
         for gate in self.gates.values():
             if gate.is_asking:
                 continue

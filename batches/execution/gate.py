@@ -123,12 +123,19 @@ class Gate:
             self.binding, self.next_ask = None, 0.0
             self.appetite = min(MOST_APPETITE, max(self.appetite, 2 * asked))
 
-    def permits(self, askers: Sequence[Asker], costs: Sequence[int], grant: Grant) -> list[Permit]:
-        """Return a permit for each of the calls that were granted."""
+    def permits(self, askers: Sequence[Asker], costs: Sequence[int], grant: Grant, asked_at: float) -> list[Permit]:
+        """Return a permit for each of the calls that were granted; delays count from `asked_at` at the earliest."""
         count = len(grant.delays)
         return [
-            Permit(self, cost, round(asker.need.prompt_tokens * self._prompt_ratio), grant.is_probe)
-            for asker, cost in zip(askers[:count], costs[:count], strict=True)
+            Permit(
+                self,
+                cost,
+                round(asker.need.prompt_tokens * self._prompt_ratio),
+                grant.is_probe,
+                grant.is_paced,
+                due=asked_at + delay,
+            )
+            for asker, cost, delay in zip(askers[:count], costs[:count], grant.delays, strict=True)
         ]
 
     def close(self, until: float) -> None:

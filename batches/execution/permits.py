@@ -12,13 +12,16 @@ class Permit:
     """One call's place under the limits of its gate. It is given back exactly once, by the gate's `end_*`.
 
     `tokens` were reserved, `prompt_tokens` of them for the input; `is_probe` marks the one call that tries out
-    whether a failing provider works again.
+    whether a failing provider works again. The call may start from `due` on (the loop's time), and where `is_paced`
+    not much later.
     """
 
     gate: "Gate"
     tokens: int
     prompt_tokens: int
     is_probe: bool = False
+    is_paced: bool = False
+    due: float = 0.0
     is_open: bool = True
 
 

@@ -82,12 +82,14 @@ def test_a_worker_with_a_single_run_in_a_long_delay_stops_at_once(worker_env: di
 
 
 def test_what_is_finished_while_redis_is_frozen_is_stored(worker_env: dict[str, str]) -> None:
-    version = make_agent(parameters=simulated(latency=1)).current_version
+    version = make_agent(parameters=simulated(latency=3)).current_version
     batch = make_batch(version=version, rows=20)
     valkey = int((Path(settings.ARBORETUM_DATA_DIR) / "valkey" / "valkey.pid").read_text())
     with Workers(1, env=worker_env, lease_seconds=4):
         BatchManager(batch.owner).start(batch)
         wait_for(lambda: Run.objects.filter(state=RunState.RUNNING).count() == 20, 10, "all rows to run")
+        # Taken, and a moment later called.
+        time.sleep(1)
         os.kill(valkey, signal.SIGSTOP)
         try:
             rows = Run.objects.of_batch(batch.pk)

@@ -44,5 +44,6 @@ def read_answer(answer: list[int]) -> Answer:
         since=since / MICROSECONDS,
         is_probe=bool(flags & _IS_PROBE),
         refunds=bool(flags & _REFUNDS),
+        is_paced=bool(flags & _IS_PACED),
     )
     return Answer(grant, bool(flags & _IS_PACED), peers)

@@ -76,3 +76,5 @@ class Grant:
     is_probe: bool
     # Whether tokens reserved and not used may be given back when settling.
     refunds: bool
+    # Whether starts are paced by a limit: one that is late breaks the pace.
+    is_paced: bool = False

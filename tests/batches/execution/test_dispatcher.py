@@ -221,11 +221,13 @@ async def test_who_stops_waiting_leaves_no_call_in_flight() -> None:
 async def test_nothing_starts_before_a_closed_gate_opens_and_then_in_order() -> None:
     scene = Scene()
     gate = scene.gate()
+    opens = asyncio.get_running_loop().time() + 0.3
     scene.dispatcher.close(gate, 0.3)
     scene.lane(1, gate, 5)
-    await asyncio.sleep(0.2)
-    assert scene.started == []
-    await asyncio.sleep(0.4)
+    while asyncio.get_running_loop().time() < opens:
+        assert scene.started == []
+        await asyncio.sleep(0.01)
+    await scene.run(0.5)
     assert scene.started == [(1, index) for index in range(5)]
 
 

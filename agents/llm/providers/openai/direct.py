@@ -114,6 +114,8 @@ class DirectCaller:
             raise too_large(most)
         body = await _read_until(response.content, most)
         if len(body) > most:
+            # The error's traceback would keep it.
+            del body
             raise too_large(most)
         return body
 
