@@ -9,6 +9,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextvars import Context
+from itertools import groupby
+from operator import itemgetter
 
 import structlog
 from redis.exceptions import RedisError
@@ -215,14 +217,19 @@ class Dispatcher:
         _tell_limited(gate, grant)
         permits = gate.permits(askers, costs, grant, asked_at)
         _give_back(askers[len(permits) :])
-        for asker, permit, delay in zip(askers, permits, grant.delays, strict=False):
+        granted = zip(grant.delays, askers, permits, strict=False)
+        # Together, since timers of one moment ring in any order.
+        for delay, group in groupby(granted, key=itemgetter(0)):
+            calls = [(asker, permit) for _, asker, permit in group]
             if delay <= SOON_SECONDS:
-                self._start(asker, permit, now)
+                self._start_all(calls)
             else:
-                loop.call_at(now + delay, self._start_later, asker, permit, context=self._context)
+                loop.call_at(now + delay, self._start_all, calls, context=self._context)
 
-    def _start_later(self, asker: Asker, permit: Permit) -> None:
-        self._start(asker, permit, asyncio.get_running_loop().time())
+    def _start_all(self, calls: Sequence[tuple[Asker, Permit]]) -> None:
+        now = asyncio.get_running_loop().time()
+        for asker, permit in calls:
+            self._start(asker, permit, now)
 
     def _start(self, asker: Asker, permit: Permit, now: float) -> None:
         """Start a call; one that is late for its pace, as after a freeze, asks again."""
