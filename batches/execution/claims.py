@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from batches.models import Batch, BatchQuerySet, Run, RunQuerySet
@@ -60,8 +60,11 @@ def runnable_batches() -> BatchQuerySet:
     return Batch.objects.filter(Q(expires_at=None) | Q(expires_at__gt=Now()), state=BatchState.RUNNING)
 
 
-def due_rows(batch_id: int) -> RunQuerySet:
-    """Return the rows of a batch that may be taken now, in the order of the input (index `run_pending`)."""
+def due_rows(batch_id: int | OuterRef) -> RunQuerySet:
+    """Return the rows of a batch that may be taken now, in the order of the input (index `run_pending`).
+
+    The batch may be that of an outer query.
+    """
     return Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING, crash_slice=None).order_by("id")
 
 

@@ -13,7 +13,7 @@ AGING_SECONDS = 60.0
 # ... and then takes part among those for this long.
 BOOST_SECONDS = 5.0
 # Rows kept ready beyond the free slots: what starts in this time.
-READ_AHEAD_SECONDS = 0.3
+READ_AHEAD_SECONDS = 0.15
 LIMITED_READ_AHEAD_SECONDS = 1.0
 LEAST_READ_AHEAD = 4
 # The rate of starts is a mean over about this time.

@@ -61,6 +61,14 @@ class LeaseLoop:
         self._lane.priority, self._lane.weight = settings.priority, max(1, settings.weight)
         if not settings.is_running:
             self.stop()
+        elif not settings.has_due:
+            self._give_surplus_back()
+
+    def _give_surplus_back(self) -> None:
+        """Leave rows that wait for slots to others, who may have slots for them: nothing else is left to take."""
+        if surplus := self._lane.take_surplus(self._host.slots.free):
+            self._lane.is_ending, self._is_exhausted = True, False
+            self._keep(self._host.unclaim([prepared.run for prepared in surplus]))
 
     def stop(self) -> None:
         """Take and start nothing more."""
@@ -152,10 +160,8 @@ class LeaseLoop:
         if not self._lane.is_ending:
             self._is_exhausted = False
             self._has_room_for_more = room > wanted
-        elif surplus := self._lane.take_surplus(self._host.slots.free):
-            # Others may have slots for them; we come back for those that are left.
-            self._is_exhausted = False
-            await self._host.unclaim([prepared.run for prepared in surplus])
+        else:
+            self._give_surplus_back()
         return True
 
     async def _add(self, runs: list[ClaimedRun]) -> None:

@@ -5,10 +5,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.db.models import Exists, OuterRef
+
 from batches.models import Batch
 from batches.publishing import batch_worker_names, publish_lease_now
 from batches.states import BatchState
 
+from .claims import due_rows
 from .leases import Held, processes_at_work
 
 if TYPE_CHECKING:
@@ -25,17 +28,19 @@ PASS_ON_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """What users may change of a batch while it runs."""
+    """What users may change of a batch while it runs, and whether rows of it wait to be taken."""
 
     is_running: bool
     priority: int
     weight: int
+    has_due: bool = True
 
 
 def current_settings(batch_ids: Collection[int]) -> dict[int, BatchSettings]:
     """Return what these batches say now, in one query."""
-    rows = Batch.objects.filter(pk__in=batch_ids).values_list("pk", "state", "priority", "weight")
-    return {pk: BatchSettings(state == BatchState.RUNNING, priority, weight) for pk, state, priority, weight in rows}
+    due = Exists(due_rows(OuterRef("pk")).order_by())
+    rows = Batch.objects.filter(pk__in=batch_ids).values_list("pk", "state", "priority", "weight", due)
+    return {pk: BatchSettings(state == BatchState.RUNNING, *values) for pk, state, *values in rows}
 
 
 class Turns:
