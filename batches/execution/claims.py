@@ -68,8 +68,14 @@ def due_rows(batch_id: int | OuterRef) -> RunQuerySet:
     return Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING, crash_slice=None).order_by("id")
 
 
-def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
-    """Take up to `limit` due runs of a running batch, in the order of the input; fewer mean that no more are due now.
+class Claim(list[ClaimedRun]):
+    """The runs that were taken; `has_more` tells whether more were due."""
+
+    has_more = False
+
+
+def claim_batch(batch_id: int, lease_id: int, limit: int) -> Claim:
+    """Take up to `limit` due runs of a running batch, in the order of the input.
 
     Nothing is taken of a batch that is not running. Rivals never get the same row: PostgreSQL locks and skips, SQLite
     lets one writer in at a time. Raises LeaseLost where the lease lives no more.
@@ -77,9 +83,12 @@ def claim_batch(batch_id: int, lease_id: int, limit: int) -> list[ClaimedRun]:
     with transaction.atomic():
         require_live(lease_id)
         if not runnable_batches().filter(pk=batch_id).exists():
-            return []
-        ids = list(due_rows(batch_id).select_for_update(skip_locked=True).values_list("id", flat=True)[:limit])
-        return take(ids, lease_id)
+            return Claim()
+        due = due_rows(batch_id).select_for_update(skip_locked=True)
+        ids = list(due.values_list("id", flat=True)[: limit + 1])
+        claim = Claim(take(ids[:limit], lease_id))
+        claim.has_more = len(ids) > limit
+        return claim
 
 
 def claim_singles(run_ids: Collection[int], lease_id: int) -> list[ClaimedRun]:

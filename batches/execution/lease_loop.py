@@ -27,7 +27,7 @@ CLAIM_ROWS = 200
 # Rows are taken together, at most this often.
 TOP_UP_SECONDS = 0.02
 # A loop looks for changes that nobody tells it of after a quarter of this at first.
-LONGEST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 0.5
 # A retry due within this time is waited for; one due later is offered by maintenance.
 SHORT_WAIT_SECONDS = 5.0
 
@@ -155,8 +155,8 @@ class LeaseLoop:
             publish_lease_now(self._batch_id)
             return False
         await self._add(runs)
-        # As many as wanted: there may be more. Fewer: none is due until a retry of ours is, or a hint comes.
-        self._lane.is_ending = len(runs) < wanted
+        # Without more none is due until a retry of ours is, or a hint comes.
+        self._lane.is_ending = not runs.has_more
         if not self._lane.is_ending:
             self._is_exhausted = False
             self._has_room_for_more = room > wanted
