@@ -38,6 +38,8 @@ TOLD_AFTER_SECONDS = 1.0
 LATE_SECONDS = 0.6
 # What starts sooner than this is started at once.
 SOON_SECONDS = 0.001
+# Rows that a new lane starts ahead of its share.
+START_CREDIT_ROWS = 8
 # A lane that could not start its rows does not save up more than this many.
 MOST_LAG_ROWS = 100
 
@@ -91,8 +93,11 @@ class Dispatcher:
         return gate
 
     def add_lane(self, lane: Lane) -> None:
-        """Let `lane` take part from now on; it has no claim to what was given out before."""
-        lane.virtual = self._virtual
+        """Let `lane` take part from now on; of what was given out before it may claim a few rows.
+
+        Others have permits for the next half second already, which it would wait for.
+        """
+        lane.virtual = self._virtual - START_CREDIT_ROWS / lane.weight
         self._lanes.append(lane)
 
     def remove_lane(self, lane: Lane) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TURN_SECONDS = 30.0
 # One claim takes at most this many rows: it holds the database for a few milliseconds.
 CLAIM_ROWS = 200
+FIRST_CLAIM_ROWS = 16
 # Rows are taken together, at most this often.
 TOP_UP_SECONDS = 0.02
 # A loop looks for changes that nobody tells it of after a quarter of this at first.
@@ -115,7 +116,8 @@ class LeaseLoop:
             # Another process may have given rows back that it has no slots for.
             if self._lane.is_ending and self._host.slots.free > 0:
                 self._is_exhausted = False
-            self._patience = min(2 * self._patience, LONGEST_WAIT_SECONDS)
+            longest = LONGEST_WAIT_SECONDS / 2 if self._lane.is_ending else LONGEST_WAIT_SECONDS
+            self._patience = min(2 * self._patience, longest)
         self._changed.clear()
 
     async def _top_up(self) -> bool:
@@ -142,7 +144,8 @@ class LeaseLoop:
     async def _claim(self) -> bool:
         """Take rows for what can start soon; return whether the lease still lives."""
         room = self._lane.room(max(0, self._host.slots.free))
-        wanted = min(CLAIM_ROWS, room)
+        # Only rows tell what limits hold for them, and rows beyond a limit are better left to other processes.
+        wanted = min(CLAIM_ROWS if self._lane.waiting else FIRST_CLAIM_ROWS, room)
         if not wanted:
             return True
         while self._is_due():
