@@ -131,6 +131,10 @@ class _Run:
                     yield event
         except BaseException as error:
             self.meter.failed(error, perf_counter() - started)
+            # The call was given what was left of the run's time, so its timeout is the run's limit. The meter is told
+            # of the timeout: it judges the provider, not the run.
+            if isinstance(error, WorkError) and error.code is ErrorCode.TIMEOUT and self._is_late():
+                raise self._out_of_time() from None
             raise
 
     async def _answer(
@@ -153,11 +157,6 @@ class _Run:
             # A refused answer is paid for like any other.
             refused = Completion("", usage=error.usage, finish_reason=str(error.code))
             yield self._finished(step, refused, started, first_token_ms)
-            raise
-        except WorkError as error:
-            # The call was given what was left of the run's time, so its timeout is the run's limit.
-            if error.code is ErrorCode.TIMEOUT and self._is_late():
-                raise self._out_of_time() from None
             raise
 
     async def use_tools(self, completion: Completion, step: int) -> AsyncIterator[ToolStarted | ToolFinished]:

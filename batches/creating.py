@@ -1,4 +1,4 @@
-"""Writing a batch's rows: short transactions, each chunk idempotent on the rows' ids."""
+"""Writing a batch's rows: short transactions. The rows' ids follow from the batch, so none can be written twice."""
 
 from collections.abc import Callable, Iterable, Iterator
 

@@ -1,7 +1,7 @@
 """A run's id says its place: `batch id * 2^24 + index` in a batch, a time of creation otherwise (ADR 3).
 
 Rows of a batch so lie side by side in the primary key: they are paged, exported and partitioned by a range of ids,
-chunks of inserts are idempotent, and no second unique index is needed. Ids stay below 2^53, as JSON clients need.
+no row can be inserted twice, and no second unique index is needed. Ids stay below 2^53, as JSON clients need.
 """
 
 import threading

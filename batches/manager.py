@@ -191,6 +191,7 @@ class BatchManager:
                     RETRYABLE_STATES,
                     stays_paused,
                     failed=F("failed") - number,
+                    **({"is_mixed": True} if version is not None else {}),
                     finished_at=None,
                     finalizing_at=None,
                     cancelling_at=None,

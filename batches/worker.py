@@ -12,7 +12,6 @@ from celery import Celery, current_app
 from celery.signals import task_postrun, worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 from django.db import connections
-from redis.exceptions import RedisError
 
 from workers import presence
 from workers.database import first_line
@@ -36,22 +35,23 @@ class Caretaker(threading.Thread):
         super().__init__(name="arboretum-caretaker", daemon=True)
         self._worker = worker
         self._app = app
-        self._last_failure = ""
+        self._last_failures: dict[str, str] = {}
         self._finished = threading.Event()
         self._quarantine = QuarantineKeeper()
         self._identity = {"host": socket.gethostname(), "pid": os.getpid()}
 
     def run(self) -> None:
         """Announce and sweep until finished; what fails is logged and tried again at the next round."""
-        self._announce()
+        self._try(self._announce, "announce_failed")
         # A newcomer helps at once: the process that led, and would have seen it, may just have died.
         run_step(offer_batches)
         while not self._finished.is_set():
-            self._announce()
+            self._try(self._announce, "announce_failed")
             self._try(lambda: sweep(self._worker.process))
             self._try(self._look_at_quarantine)
             self._rest()
-        self._leave()
+        self._try(lambda: presence.withdraw(self._worker.process), "leave_failed")
+        self._try(lambda: resign(self._worker.process), "leave_failed")
         self._try(self._quarantine.stop)
         connections.close_all()
 
@@ -68,36 +68,27 @@ class Caretaker(threading.Thread):
         runs_anything = not {"interactive", "batch"}.isdisjoint(self._app.amqp.queues.consume_from)
         self._quarantine.look(self._worker.process, may_start=runs_anything and not self._worker.is_draining)
 
-    def _try(self, work: Callable[[], None]) -> None:
+    def _try(self, work: Callable[[], None], event: str = "sweep_failed") -> None:
+        """Do `work`; where it fails, log `event`. Nothing that fails ends the thread."""
         try:
             work()
-            self._last_failure = ""
+            self._last_failures.pop(event, None)
         except Exception as error:
-            self._tell_failure(error)
+            self._tell_failure(event, error)
             connections.close_all()
 
-    def _tell_failure(self, error: Exception) -> None:
+    def _tell_failure(self, event: str, error: Exception) -> None:
         name = type(error).__name__
         # The first of a row says why; a database that is away would say it every two seconds.
-        reason = {} if name == self._last_failure else {"reason": first_line(error)}
-        self._last_failure = name
-        log.warning("sweep_failed", error=name, **reason)
+        reason = {} if name == self._last_failures.get(event) else {"reason": first_line(error)}
+        self._last_failures[event] = name
+        log.warning(event, error=name, **reason)
 
     def _announce(self) -> None:
         # Read anew each time: `celery control cancel_consumer` and `add_consumer` change them.
         queues = ",".join(sorted(self._app.amqp.queues.consume_from))
         facts = {"slots": self._worker.slots.size, "busy": self._worker.running, "queues": queues}
-        try:
-            presence.announce(self._worker.process, {**self._identity, **facts})
-        except RedisError as error:
-            log.warning("announce_failed", error=type(error).__name__)
-
-    def _leave(self) -> None:
-        try:
-            presence.withdraw(self._worker.process)
-            resign(self._worker.process)
-        except Exception as error:
-            log.warning("leave_failed", error=type(error).__name__)
+        presence.announce(self._worker.process, {**self._identity, **facts})
 
     def finish(self) -> None:
         """Withdraw the process, end its child in quarantine, and end the thread."""

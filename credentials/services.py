@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from workers.errors import InvalidInput
 
+from .blocks import unblock, unblock_after_commit
 from .models import Credential, ProviderModel, User
 from .providers import check_provider, needs_key
 from .rotation import Rotation, rotate_keys
@@ -28,6 +29,7 @@ __all__ = [
     "revoke_token",
     "rotate_keys",
     "set_model",
+    "unblock",
     "update_credential",
 ]
 
@@ -89,14 +91,22 @@ def update_credential(user: User, credential: Credential, **changes: Unpack[Cred
     """Store `changes` that `user` makes. Raises InvalidInput that names the field.
 
     Another provider or base URL clears the key unless it comes with it: who may change the address must not
-    be able to have a key sent there that he cannot read (LiteLLM CVE-2024-6587).
+    be able to have a key sent there that he cannot read (LiteLLM CVE-2024-6587). What the provider told to wait for
+    was meant for the old key: with another one, or another address, calls start at once.
     """
-    return _store(user, credential, **changes)
+    before = _address(credential)
+    with transaction.atomic():
+        _store(user, credential, **changes)
+        if changes.get("key") or _address(credential) != before:
+            unblock_after_commit(credential)
+    return credential
 
 
 def enable_credential(credential: Credential) -> None:
-    """Let runs use `credential` again."""
-    _set_active(credential, True)
+    """Let runs use `credential` again, at once: what the provider told to wait for holds no more."""
+    with transaction.atomic():
+        _set_active(credential, True)
+        unblock_after_commit(credential)
 
 
 def disable_credential(credential: Credential) -> None:

@@ -1,5 +1,6 @@
 """Every way in which work can fail, sorted once, where the error is born; everyone above reads the code."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -61,17 +62,25 @@ class WorkError(Exception):
     """A classified failure of a piece of work. The base alone decides on retries, by `code.category`."""
 
     def __init__(
-        self, code: ErrorCode, message: str, *, retry_after: float | None = None, is_of_one_model: bool = False
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        is_of_one_model: bool = False,
+        rate_limits: Mapping[str, str] | None = None,
     ) -> None:
         """Hold the error code, a message fit for a person, and the seconds the provider asked to wait, if it did.
 
         `is_of_one_model` says that the wait concerns the model that was called, and not all that the key may call.
+        `rate_limits` holds the headers in which a refusal told its limits, names in lower case.
         """
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after = retry_after
         self.is_of_one_model = is_of_one_model
+        self.rate_limits: Mapping[str, str] = rate_limits or {}
 
     @property
     def is_transient(self) -> bool:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MINUTE = 60.0
-# A limit whose period is longer is no limit per minute: it is one per day, mostly.
-LONGEST_PERIOD = 120.0
+# A server with fixed windows tells the end of the window, so that what is inferred for a minute is anything near it. A
+# shorter period is one of seconds and is scaled; a longer one is no limit per minute: it is one per day, mostly.
+SHORTEST_MINUTE = 15.0
+LONGEST_MINUTE = 240.0
 # More is no limit to speak of, and would not fit the columns of 31 bits.
 MOST_PER_MINUTE = 2_000_000_000
 
@@ -49,6 +51,11 @@ def told_limits(headers: Mapping[str, str]) -> ToldLimits:
     return ToldLimits(requests, tokens, share)
 
 
+def rate_limit_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those of `headers` that tell limits, names in lower case: servers write them as they like."""
+    return {name.lower(): value for name, value in headers.items() if name[:12].lower() == "x-ratelimit-"}
+
+
 def _limit(headers: Mapping[str, str], kind: str) -> tuple[int, float | None]:
     """Return the limit per minute and the share of it that is left."""
     limit = _number(headers[f"x-ratelimit-limit-{kind}"])
@@ -58,23 +65,24 @@ def _limit(headers: Mapping[str, str], kind: str) -> tuple[int, float | None]:
     reset = duration(headers.get(f"x-ratelimit-reset-{kind}", ""))
     period = _period(limit, remaining, reset)
     per_minute = limit * MINUTE / period
-    if period > LONGEST_PERIOD or per_minute > MOST_PER_MINUTE:
+    if period > LONGEST_MINUTE or per_minute > MOST_PER_MINUTE:
         return 0, None
     return max(int(per_minute), 1), None if remaining is None else min(remaining / limit, 1.0)
 
 
 def _period(limit: float, remaining: float | None, reset: tuple[float, float] | None) -> float:
-    """Return the seconds that `limit` stands for: a minute where nothing tells otherwise."""
+    """Return the seconds that `limit` stands for: a minute where nothing clearly tells otherwise."""
     if reset is None:
         return MINUTE
     seconds, rounding = reset
     used = limit - (limit if remaining is None else remaining)
     if used <= 0:
-        return max(seconds, MINUTE)
+        return seconds if seconds > LONGEST_MINUTE else MINUTE
     # A small share used fills up in so short a time that its rounding hides the period.
     if (seconds - rounding) * limit / used <= MINUTE <= (seconds + rounding) * limit / used:
         return MINUTE
-    return seconds * limit / used or MINUTE
+    period = seconds * limit / used
+    return MINUTE if not period or SHORTEST_MINUTE <= period <= LONGEST_MINUTE else period
 
 
 def duration(text: str) -> tuple[float, float] | None:

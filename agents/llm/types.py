@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 _MILLION = Decimal(1_000_000)
+# Of one call. The largest context windows are some 10,000,000; a server that claims more than twice that is broken or
+# lies. A hundred such calls still fit the columns that add them up, of 31 bits.
+MOST_TOKENS = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)

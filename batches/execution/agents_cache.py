@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextvars import Context
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -96,7 +97,13 @@ class AgentCache:
         now = time.monotonic()
         known = self._loaded.get(version_id)
         if known is None or now - known[0] > FRESH_SECONDS:
-            task = self._engine.loop.create_task(self._engine.run_db(load_agent, version_id))
+            load = self._engine.run_db(load_agent, version_id)
+            # Of no run, since many may wait for it.
+            task = self._engine.loop.create_task(load, context=Context())
             known = self._loaded[version_id] = (now, task)
         # Shielded: one run that is cancelled must not cancel the load that others wait for.
         return await asyncio.shield(known[1])
+
+    def forget(self, version_id: int) -> None:
+        """Load the version anew when it is asked for next."""
+        self._loaded.pop(version_id, None)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 
 from batches.models import Batch, BatchQuerySet, Run, RunQuerySet
 from batches.states import BatchState, RunState
@@ -74,8 +74,8 @@ class Claim(list[ClaimedRun]):
     has_more = False
 
 
-def claim_batch(batch_id: int, lease_id: int, limit: int) -> Claim:
-    """Take up to `limit` due runs of a running batch, in the order of the input.
+def claim_batch(batch_id: int, lease_id: int, limit: int, *, without: Collection[int] = ()) -> Claim:
+    """Take up to `limit` due runs of a running batch, in the order of the input; none of the versions in `without`.
 
     Nothing is taken of a batch that is not running. Rivals never get the same row: PostgreSQL locks and skips, SQLite
     lets one writer in at a time. Raises LeaseLost where the lease lives no more.
@@ -84,7 +84,10 @@ def claim_batch(batch_id: int, lease_id: int, limit: int) -> Claim:
         require_live(lease_id)
         if not runnable_batches().filter(pk=batch_id).exists():
             return Claim()
-        due = due_rows(batch_id).select_for_update(skip_locked=True)
+        due = due_rows(batch_id)
+        if without:
+            due = due.exclude(agent_version__in=without)
+        due = due.select_for_update(skip_locked=True)
         ids = list(due.values_list("id", flat=True)[: limit + 1])
         claim = Claim(take(ids[:limit], lease_id))
         claim.has_more = len(ids) > limit
@@ -111,7 +114,6 @@ def take(ids: Sequence[int], lease_id: int) -> list[ClaimedRun]:
         token=token,
         lease_id=lease_id,
         not_before=None,
-        started_at=Coalesce("started_at", Now()),
     )
     return [ClaimedRun(*row) for row in _claimed(ids, token).values_list(*_FIELDS)]
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents.events import RunFinished, RunnerEvent, StepFinished, ToolFinished, ToolStarted
 from agents.llm.pool import ClientPool
-from agents.llm.types import Usage
+from agents.llm.types import MOST_TOKENS, Usage
 from agents.runner import run_agent
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
@@ -27,7 +27,7 @@ from .prepared import PreparedRun, prepare
 from .storable import storable, storable_json
 
 log = structlog.get_logger(__name__)
-MakeMeter = Callable[[PreparedRun, Permit | None], RunMeter]
+MakeMeter = Callable[[PreparedRun, Permit | None, bool], RunMeter]
 
 LONGEST_ERROR_MESSAGE = 2000
 LONGEST_EVENT_TEXT = 20_000
@@ -37,8 +37,10 @@ PAUSING_CODES = {
     ErrorCode.QUOTA_EXHAUSTED: "The quota is used up",
 }
 LONGEST_REASON = 500
-# More tokens than any model takes or gives in one call.
-MOST_TOKENS = 50_000_000
+# Refusals cost a row no try until it has had so many attempts for nothing; from then on each costs one. The waits grow
+# to a minute by default, so a throttled key brings a row this far in most of an hour at the earliest. A row that is
+# refused for what it is, in words that are not known, would else come back for ever and block its key each time.
+MOST_FREE_ATTEMPTS = 50
 
 
 class Executor:
@@ -61,12 +63,17 @@ class Executor:
             return self._failed(run, Spent(timezone.now(), ""), RetryPolicy(), classify(error), None)
 
     async def execute(
-        self, run: ClaimedRun, prepared: PreparedRun | None = None, permit: Permit | None = None
+        self,
+        run: ClaimedRun,
+        prepared: PreparedRun | None = None,
+        permit: Permit | None = None,
+        *,
+        has_slot: bool = False,
     ) -> Outcome:
         """Return how the attempt ended. Never raises: a failure is an outcome, and so is being cut off.
 
-        Without a `permit` the first call waits for one. A cut attempt hands its run back; where the run was cancelled
-        or taken away meanwhile, the fence refuses that.
+        Without a `permit` the first call waits for one; `has_slot` tells whether the run takes a slot. A cut attempt
+        hands its run back; where the run was cancelled or taken away meanwhile, the fence refuses that.
         """
         spent, retry, clock, meter = Spent(timezone.now(), ""), RetryPolicy(), time.monotonic(), None
         with structlog.contextvars.bound_contextvars(run_id=run.id, batch_id=run.batch_id, attempt=run.attempt):
@@ -74,7 +81,7 @@ class Executor:
                 if prepared is None:
                     prepared = prepare(run, await self._agents.get(run.version_id))
                 retry, spent.model = prepared.agent.spec.retry, prepared.agent.model
-                meter = self._make_meter(prepared, permit) if self._make_meter else None
+                meter = self._make_meter(prepared, permit, has_slot) if self._make_meter else None
                 finished = await self._drive(prepared, spent, meter)
                 end = self._succeeded(run, spent, finished)
             except asyncio.CancelledError:
@@ -85,7 +92,8 @@ class Executor:
         if meter is not None:
             waited = meter.waited
             meter.close()
-        spent.started_at += timedelta(seconds=waited)
+            # Later waits lie between its calls.
+            spent.started_at += timedelta(seconds=meter.first_waited)
         spent.latency_ms = round((time.monotonic() - clock - waited) * 1000)
         return end
 
@@ -130,14 +138,15 @@ class Executor:
     def _failed(
         self, run: ClaimedRun, spent: Spent, retry: RetryPolicy, error: WorkError, meter: RunMeter | None
     ) -> Outcome:
-        # What the provider refused for its rate limit was not tried, and a probe tries the provider, not the run.
-        is_free = error.code is ErrorCode.RATE_LIMITED or (meter is not None and meter.is_probe)
-        tries = run.tries + (not is_free)
+        tries = run.tries + (not is_free(run, error, meter))
         values = {"error_code": error.code, "error_message": storable(error.message)[:LONGEST_ERROR_MESSAGE]}
         spent.events.append(EventRecord(RunEventKind.ERROR, {"code": error.code}, timezone.now()))
         if error.code in PAUSING_CODES and run.batch_id is not None:
             build = self._outcome(run, spent, AttemptOutcome.RETRIED, waiting_state(run))
             return build(pause_reason=pause_reason(error, spent.model), **values)
+        if error.code is ErrorCode.LIMIT_SECONDS and meter is not None and meter.is_probe:
+            # A provider that still hangs, not a row that takes too long.
+            return self._outcome(run, spent, AttemptOutcome.RETRIED, waiting_state(run))(delay=retry.delay(1), **values)
         if error.is_transient and tries < retry.max_tries:
             # Refusals cost no try, but each makes the next wait longer.
             delay = retry.delay(max(tries, run.attempt - run.tries), error.retry_after)
@@ -148,6 +157,16 @@ class Executor:
             return build(tries=tries, delay=delay, **values)
         log.info("run_failed", code=str(error.code), tries=tries)
         return self._outcome(run, spent, AttemptOutcome.FAILED, RunState.FAILED)(tries=tries, **values)
+
+
+def is_free(run: ClaimedRun, error: WorkError, meter: RunMeter | None) -> bool:
+    """Tell whether an attempt that ended in `error` costs no try.
+
+    What the provider refused for its rate limit was not tried, and a probe tries the provider, not the run.
+    """
+    if error.code is ErrorCode.RATE_LIMITED:
+        return run.attempt - run.tries <= MOST_FREE_ATTEMPTS
+    return meter is not None and meter.is_probe
 
 
 def pause_reason(error: WorkError, model: str) -> str:

@@ -6,7 +6,7 @@ the limiter was asked last, so that one question serves many calls.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agents.llm.rate_headers import told_limits
 from agents.llm.types import Completion
@@ -25,10 +25,20 @@ FIRST_APPETITE = 256
 MOST_APPETITE = 1000
 # What takes part in a call's length beside the tokens of its answer, when calls are compared.
 BASE_TOKENS = 50
+# A call that was cut after less is not taken for the provider's failure, in seconds.
+SHORTEST_TIMEOUT = 5.0
+# No answer is taken for more than so many times what was expected.
+ABSURD_FACTOR = 20
+# Calls that ended are reported with the next question, or after this long.
+QUIET_SECONDS = 0.25
+# Calls in flight are reported at least this often, so that they keep counting.
+SILENT_SECONDS = 4.0
+# Who waits for less is not held back.
+SHORT_WAIT_SECONDS = 0.05
 # The limiter is not asked again sooner, whatever it says.
 LEAST_WAIT_SECONDS = 0.005
-# What happened is told with the next question where that comes within this time.
-SOON_ASKED_SECONDS = 1.0
+# Calls that go before rows ask at most this often, whatever rows were told.
+FRONT_SECONDS = 0.1
 # A refusal that names no time closes the gate for this long, twice as long for each further one.
 FIRST_REFUSAL_SECONDS = 1.0
 LONGEST_REFUSAL_SECONDS = 60.0
@@ -53,6 +63,10 @@ class Gate:
         self.appetite = FIRST_APPETITE
         self.told_at = 0.0
         self.is_told_limited = False
+        # Granted, and waiting for their time or a slot.
+        self.booked = 0
+        self._known_at = 0.0
+        self._silent_until = 0.0
         self.retries = RetryBudget()
         self._refunds = False
         self._refusals = 0
@@ -71,22 +85,43 @@ class Gate:
         return len(self.front) + self.rows_waiting
 
     @property
-    def is_limited(self) -> bool:
-        """Whether the limiter let something wait when it was asked last."""
-        return self.binding is not None
+    def is_in_use(self) -> bool:
+        """Whether calls are under way or wanted."""
+        return self.in_flight > 0 or self.waiting > 0
+
+    def is_held_back(self, now: float) -> bool:
+        """Whether a limit, a block or a Redis that is away keeps calls waiting (`now` in the loop's time)."""
+        return self.binding is not None or max(self.closed_until, self.next_ask) > now + SHORT_WAIT_SECONDS
+
+    def learn(self, limits: Limits, blocked_for: float, known_at: float) -> None:
+        """Let hold what the database said at `known_at` (the loop's time), unless something newer is known."""
+        if known_at < self._known_at:
+            return
+        self._known_at = known_at
+        if limits != self.limits:
+            self.limits = limits
+            self.next_ask = 0.0
+        if blocked_for:
+            self.close(known_at + blocked_for)
 
     def may_ask(self, now: float) -> bool:
         """Whether asking the limiter now could bring a permit (`now` in the loop's time)."""
         return not self.is_asking and now >= self.next_ask and now >= self.closed_until
 
-    def owes_report(self, now: float, quiet_seconds: float, silent_seconds: float) -> bool:
-        """Whether the limiter must be told something though nothing is asked for."""
-        if self.is_asking or not (self._has_news or self.in_flight or self.waiting):
-            return False
-        if self.waiting and now - self.told_at < silent_seconds and self.next_ask - now < SOON_ASKED_SECONDS:
-            # The next question carries it.
-            return False
-        return now - self.told_at >= (quiet_seconds if self._has_news else silent_seconds)
+    def report_due_at(self, *, is_question_due: bool) -> float | None:
+        """Return when the limiter must be told something though nothing is asked for; None: nothing to tell.
+
+        A question that is due within a moment carries what happened.
+        """
+        if self.is_asking or not (self._has_news or self.is_in_use):
+            return None
+        is_quiet = self._has_news and not is_question_due
+        return max(self.told_at + (QUIET_SECONDS if is_quiet else SILENT_SECONDS), self._silent_until)
+
+    def fail(self, report: Report, until: float) -> None:
+        """Keep what a report said that did not arrive; nothing is asked or told before `until`."""
+        self.put_back(report)
+        self.next_ask = self._silent_until = until
 
     def cost(self, need: Need) -> int:
         """Return the tokens to reserve for a call."""
@@ -94,9 +129,9 @@ class Gate:
         return round(need.prompt_tokens * self._prompt_ratio + answer)
 
     def take_report(self, wanted: int) -> Report:
-        """Return what happened since the last report, and begin a new one; `wanted` calls are asked for with it."""
+        """Return what happened since the last report, and begin a new one; `wanted` could start but for limits."""
         report, self._news = self._news, Report()
-        report.in_flight, report.waiting = self.in_flight, max(self.waiting, wanted)
+        report.in_flight, report.waiting = self.in_flight, wanted
         if self._ended:
             report.latency, report.slowness = self._seconds / self._ended, self._slowness / self._ended
         self._ended, self._seconds, self._slowness, self._has_news = 0, 0.0, 0.0, False
@@ -138,6 +173,15 @@ class Gate:
             for asker, cost, delay in zip(askers[:count], costs[:count], grant.delays, strict=True)
         ]
 
+    def ask_soon(self, now: float) -> None:
+        """Ask before the moment that the limiter named for rows, though not more often than FRONT_SECONDS."""
+        self.next_ask = max(self._silent_until, min(self.next_ask, max(now, self.told_at + FRONT_SECONDS)))
+
+    def open(self) -> None:
+        """Let calls start again: what closed the gate was lifted."""
+        self.closed_until = self.next_ask = 0.0
+        self._known_at = asyncio.get_running_loop().time()
+
     def close(self, until: float) -> None:
         """Let nothing start before `until` (the loop's time)."""
         self.closed_until = max(self.closed_until, until)
@@ -151,23 +195,29 @@ class Gate:
         self._refusals = 0
         self._news.succeeded += 1
         self._learn_usage(need, usage.input_tokens, usage.output_tokens)
-        answer = usage.output_tokens
+        # A provider may claim any number; one absurd answer must not stop a model for hours.
+        answer = min(usage.output_tokens, ABSURD_FACTOR * max(permit.tokens, FIRST_ANSWER_TOKENS))
         if need.answer_limit is not None and not self._refunds:
             answer = max(answer, permit.tokens - permit.prompt_tokens)
-        self._news.tokens += usage.input_tokens + answer - permit.tokens
+        prompt = min(usage.input_tokens, ABSURD_FACTOR * max(permit.tokens, FIRST_ANSWER_TOKENS))
+        self._news.tokens += prompt + answer - permit.tokens
         self._ended += 1
         self._seconds += seconds
         self._slowness += seconds / (BASE_TOKENS + usage.output_tokens)
-        if completion.rate_limits:
-            self._learn_limits(completion)
+        self._learn_limits(completion.rate_limits)
 
-    def end_failed(self, permit: Permit, error: BaseException) -> None:
-        """Settle a call that brought no answer; what was reserved for it stays charged, since it may have been."""
+    def end_failed(self, permit: Permit, error: BaseException, seconds: float) -> None:
+        """Settle a call that brought no answer; what was reserved for it stays charged, since it may have been.
+
+        Who gives a call only a few seconds learns nothing of the provider when they are over.
+        """
         if not self._end(permit) or not isinstance(error, WorkError):
             return
         self._news.refused += error.code is ErrorCode.RATE_LIMITED
         self._news.overloaded += error.code is ErrorCode.OVERLOADED
-        self._news.failed += error.code in _BREAKING
+        is_impatience = error.code is ErrorCode.TIMEOUT and seconds < SHORTEST_TIMEOUT
+        self._news.failed += error.code in _BREAKING and not is_impatience
+        self._learn_limits(error.rate_limits)
 
     def end_unused(self, permit: Permit) -> None:
         """Give back a permit whose call was never made."""
@@ -197,10 +247,13 @@ class Gate:
         if need.prompt_tokens and prompt_tokens:
             seen = min(max(prompt_tokens / need.prompt_tokens, 0.1), 10.0)
             self._prompt_ratio += share * (seen - self._prompt_ratio)
-        self._answer_tokens += share * (answer_tokens - self._answer_tokens)
+        likely = min(answer_tokens, ABSURD_FACTOR * max(self._answer_tokens, FIRST_ANSWER_TOKENS))
+        self._answer_tokens += share * (likely - self._answer_tokens)
 
-    def _learn_limits(self, completion: Completion) -> None:
-        told, news = told_limits(completion.rate_limits), self._news
+    def _learn_limits(self, headers: Mapping[str, str]) -> None:
+        if not headers:
+            return
+        told, news = told_limits(headers), self._news
         news.told_requests = told.requests_per_minute or news.told_requests
         news.told_tokens = told.tokens_per_minute or news.told_tokens
         left = told.remaining_tokens

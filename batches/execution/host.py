@@ -19,10 +19,11 @@ from batches.states import RunState
 from workers.coalesce import Coalescer
 from workers.collector import calm_collector
 from workers.engine import Engine
+from workers.errors import WorkError
 from workers.ratelimit.limiter import Limiter
 from workers.redis import close_async_connection
 
-from .agents_cache import AgentCache
+from .agents_cache import FRESH_SECONDS, AgentCache, LoadedAgent
 from .blocks import Blocks
 from .claims import ClaimedRun, claim_singles
 from .dispatcher import Dispatcher
@@ -35,6 +36,7 @@ from .permits import Permit
 from .prepared import PreparedRun
 from .slots import Slots
 from .storing import store_outcomes
+from .suspects import put_off
 from .turns import Turns, current_settings
 from .unclaiming import unclaim
 
@@ -47,6 +49,9 @@ GROUP_COMMIT_ROWS = 250
 GROUP_CLAIM_SECONDS = 0.01
 # A paused batch starts nothing any more after this long.
 REFRESH_SECONDS = 1.0
+# Each single run that waits for a limit holds a thread; of one model no more than these do, so that others have some.
+MOST_WAITING_SINGLES = 48
+CROWDED_SECONDS = 2.0
 # A single run's retry due within this time is waited for by its task.
 SHORT_DELAY_SECONDS = 2.0
 # What a stopping worker gives the database beyond the grace time to take what is to be stored.
@@ -69,7 +74,8 @@ class WorkerHost:
         self._limiter = Limiter(self.process)
         self.dispatcher = Dispatcher(self.slots, self._limiter)
         self._blocks = Blocks(self.engine, self.dispatcher, self._limiter, self._spawn)
-        self._executor = Executor(AgentCache(self.engine), self.clients, self.process, self._make_meter)
+        self._agents = AgentCache(self.engine)
+        self._executor = Executor(self._agents, self.clients, self.process, self._make_meter)
         self._outcomes = Coalescer(
             self.engine,
             store_outcomes,
@@ -103,11 +109,11 @@ class WorkerHost:
         Returns after the commit. It takes no slot and goes before the rows of batches.
         """
         self.hold(run)
-        return await self._finish(run, None, None)
+        return await self._finish(run, None, None, has_slot=False)
 
-    async def execute_row(self, prepared: PreparedRun, permit: Permit) -> Outcome | None:
-        """Execute a row that has its slot and its permit, and store its outcome; None if refused."""
-        return await self._finish(prepared.run, prepared, permit)
+    async def execute_row(self, prepared: PreparedRun, permit: Permit, *, has_slot: bool = True) -> Outcome | None:
+        """Execute a row that has its permit, and a slot unless told, and store its outcome; None if refused."""
+        return await self._finish(prepared.run, await self._fresh(prepared), permit, has_slot=has_slot)
 
     async def prepare(self, run: ClaimedRun) -> PreparedRun | Outcome:
         """Return a row that was taken, ready to wait for its start, or how it ended already, which is to be settled."""
@@ -115,13 +121,19 @@ class WorkerHost:
 
     def gate(self, prepared: PreparedRun) -> Gate:
         """Return the gate of the run's model, with the limits that hold now."""
-        agent = prepared.agent
+        return self._gate_of(prepared.agent)
+
+    def _gate_of(self, agent: LoadedAgent) -> Gate:
         gate = self.dispatcher.gate(agent.bucket)
-        if gate.limits != agent.limits:
-            gate.limits = agent.limits
-        if agent.blocked_for:
-            gate.close(agent.loaded_at + agent.blocked_for)
+        gate.learn(agent.limits, agent.blocked_for, agent.loaded_at)
         return gate
+
+    async def _fresh(self, prepared: PreparedRun) -> PreparedRun | None:
+        """Return a row with its agent as it is now, for it may have waited long; None where it must be read anew."""
+        if time.monotonic() - prepared.agent.loaded_at <= FRESH_SECONDS:
+            return prepared
+        fresh = await self._executor.prepare(prepared.run)
+        return fresh if isinstance(fresh, PreparedRun) and fresh.agent.bucket == prepared.agent.bucket else None
 
     def hold(self, run: ClaimedRun) -> None:
         """Know that this process holds `run`, until its outcome is stored or it is let go."""
@@ -140,18 +152,21 @@ class WorkerHost:
         if not self._unstored:
             self._idle.set()
 
-    async def _finish(self, run: ClaimedRun, prepared: PreparedRun | None, permit: Permit | None) -> Outcome | None:
+    async def _finish(
+        self, run: ClaimedRun, prepared: PreparedRun | None, permit: Permit | None, *, has_slot: bool
+    ) -> Outcome | None:
         key = (run.id, run.attempt)
-        if self._is_cut:
-            outcome = self._executor.handed_back(run)
-            if permit is not None:
+        try:
+            if self._is_cut:
+                outcome = self._executor.handed_back(run)
+            else:
+                self._executing[key] = current_task()
+                outcome = await self._executor.execute(run, prepared, permit, has_slot=has_slot)
+        finally:
+            self._executing.pop(key, None)
+            if permit is not None and permit.is_open:
+                # No call was made.
                 permit.gate.end_unused(permit)
-        else:
-            self._executing[key] = current_task()
-            try:
-                outcome = await self._executor.execute(run, prepared, permit)
-            finally:
-                del self._executing[key]
         return await self.settle(run, outcome)
 
     async def settle(self, run: ClaimedRun, outcome: Outcome) -> Outcome | None:
@@ -160,12 +175,20 @@ class WorkerHost:
             accepted = await self._store(outcome)
         finally:
             self.let_go([(run.id, run.attempt)])
+        if outcome.pause_reason is not None:
+            # Whoever puts it right and resumes is not to meet what was loaded before.
+            self._agents.forget(run.version_id)
         if not accepted:
             log.warning("result_refused", run_id=run.id, attempt=run.attempt)
         return outcome if accepted else None
 
-    def _make_meter(self, prepared: PreparedRun, permit: Permit | None) -> RunMeter:
-        return RunMeter(self.dispatcher, self.gate(prepared), prepared.need, permit, self._blocks.refused)
+    def _make_meter(self, prepared: PreparedRun, permit: Permit | None, has_slot: bool) -> RunMeter:
+        gate = self.gate(prepared)
+        if permit is not None and permit.gate is not gate:
+            # The agent's credential was changed while the row waited.
+            permit.gate.end_unused(permit)
+            permit = None
+        return RunMeter(self.dispatcher, gate, prepared.need, permit, self._blocks.refused, has_slot=has_slot)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.engine.loop.create_task(work)
@@ -189,10 +212,23 @@ class WorkerHost:
         """
         while not self.is_draining:
             run = await self._claims.submit(run_id)
-            outcome = await self.execute(run) if run is not None else None
+            outcome = await self._single_outcome(run) if run is not None else None
             if outcome is None or outcome.state is not RunState.QUEUED or outcome.delay > SHORT_DELAY_SECONDS:
                 return
             await asyncio.sleep(outcome.delay)
+
+    async def _single_outcome(self, run: ClaimedRun) -> Outcome | None:
+        """Execute a single run; where too many wait for its model already, let it wait in the database."""
+        self.hold(run)
+        prepared = await self.prepare(run)
+        if not isinstance(prepared, PreparedRun):
+            return await self.settle(run, prepared)
+        gate = self.gate(prepared)
+        if gate.is_held_back(self.engine.loop.time()) and len(gate.front) >= MOST_WAITING_SINGLES:
+            await self.engine.run_db(put_off, [run], CROWDED_SECONDS)
+            self.let_go([(run.id, run.attempt)])
+            return None
+        return await self._finish(run, prepared, None, has_slot=False)
 
     def _claim_group(self, run_ids: Sequence[int]) -> list[ClaimedRun | None]:
         """Claim single runs together (database thread)."""
@@ -231,8 +267,17 @@ class WorkerHost:
             try:
                 if batch_ids := self.turns.batch_ids():
                     self.turns.refresh(await self.engine.run_db(current_settings, batch_ids))
+                    await self._look_at_limits()
             except Exception as error:
                 log.error("refresh_failed", error=type(error).__name__)
+
+    async def _look_at_limits(self) -> None:
+        """Let rows that wait for a limit see when it is raised."""
+        for version_id in self.turns.versions():
+            # What is wrong with an agent is told when a row of it starts.
+            with contextlib.suppress(WorkError):
+                self._gate_of(await self._agents.get(version_id))
+        self.dispatcher.schedule()
 
     async def _renew(self) -> set[Held]:
         leases = set(self.leases)
@@ -257,6 +302,7 @@ class WorkerHost:
             grace = settings.ARBORETUM_GRACE_SECONDS
             log.info("worker_draining", running=self.running, grace=grace)
             self.engine.give_up(grace + STORING_SECONDS)
+            self.engine.loop.call_soon_threadsafe(self.turns.stop)
             self.engine.submit(self._cut_after(grace))
 
     async def _cut_after(self, grace: float) -> None:

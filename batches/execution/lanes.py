@@ -19,6 +19,8 @@ LEAST_READ_AHEAD = 4
 # The rate of starts is a mean over about this time.
 RATE_SECONDS = 2.0
 MOST_READ_AHEAD = 500
+# Rows of one lane that wait, whatever for.
+MOST_BUFFERED = 1500
 
 
 class LaneRow:
@@ -52,12 +54,15 @@ class Lane:
         self.weight = 1
         self.virtual = 0.0
         self.buffered = 0
-        # Taken to ask for their permit, or waiting for its time.
-        self.away = 0
+        # Taken to ask for their permit, or waiting for its time; and those of them that are not ours any more.
+        self._away: set[tuple[int, int]] = set()
+        self._gone: set[tuple[int, int]] = set()
         self.waiting: dict[Gate, deque[LaneRow]] = {}
         self.is_open = True
         # Nothing more is to be had from the database: from now on rows are taken for free slots alone.
         self.is_ending = False
+        # Its rows may have different models, so that those of a full one are left out when more are taken.
+        self.is_mixed = False
         self.on_hunger: Callable[[], None] = lambda: None
         self._on_start = on_start
         self._on_late: Callable[[PreparedRun], None] = lambda prepared: None
@@ -78,13 +83,15 @@ class Lane:
         """Take the first row that waits for `gate`, to ask for its permit."""
         row = self._queue(gate).popleft()
         self._count(gate, -1)
-        self.away += 1
+        self._away.add(row.prepared.key)
         self.virtual += 1 / self.weight
         return row
 
     def put_back(self, row: LaneRow) -> None:
         """Take `row` back, first in its queue but for rows before it in the input: it got no permit."""
-        self.away -= 1
+        self._away.discard(row.prepared.key)
+        if self._is_gone(row):
+            return
         if not self.is_open:
             self._on_late(row.prepared)
             return
@@ -97,7 +104,7 @@ class Lane:
 
     def started(self, row: LaneRow, permit: Permit) -> None:
         """Start `row`."""
-        self.away -= 1
+        self._away.discard(row.prepared.key)
         self._starts += 1
         self._on_start(row.prepared, permit)
 
@@ -111,31 +118,71 @@ class Lane:
             queue.clear()
         return rows
 
-    def drop(self, keys: Iterable[tuple[int, int]]) -> list[PreparedRun]:
-        """Forget waiting rows (id, attempt) that are not ours any more; return them."""
+    @property
+    def held(self) -> int:
+        """How many rows are here and have not started."""
+        return self.buffered + len(self._away)
+
+    def may_start(self, row: LaneRow) -> bool:
+        """Whether `row` may start: the lane is open, and the row still ours."""
+        return self.is_open and row.prepared.key not in self._gone
+
+    def drop(self, keys: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Forget rows (id, attempt) that are not ours any more; return those that were here and had not started."""
         gone, dropped = set(keys), []
         for gate, queue in self.waiting.items():
             kept = deque(row for row in queue if row.prepared.key not in gone)
-            dropped += [row.prepared for row in queue if row.prepared.key in gone]
+            dropped += [row.prepared.key for row in queue if row.prepared.key in gone]
             self._count(gate, len(kept) - len(queue))
             self.waiting[gate] = kept
-        return dropped
+        away = self._away & gone
+        self._gone |= away
+        return [*dropped, *away]
+
+    def _is_gone(self, row: LaneRow) -> bool:
+        if row.prepared.key not in self._gone:
+            return False
+        self._gone.discard(row.prepared.key)
+        return True
 
     def room(self, free_slots: int) -> int:
         """Return how many more rows to take from the database: what can start soon; 0 while few are missing."""
         self._measure()
-        limited = self.is_limited
+        now = time.monotonic()
+        limited = self.is_limited and not self.is_mixed
+        # Of other models there may be rows that could start.
+        buffered = self._startable(now) if self.is_mixed else self.buffered
+        if self.buffered >= MOST_BUFFERED:
+            return 0
         if self.is_ending and not limited:
-            return max(0, free_slots - self.buffered)
-        seconds = LIMITED_READ_AHEAD_SECONDS if limited else READ_AHEAD_SECONDS
-        ahead = min(MOST_READ_AHEAD, max(LEAST_READ_AHEAD, round(self._rate * seconds)))
-        missing = ahead + (0 if limited else free_slots) - self.buffered
+            return max(0, free_slots - buffered)
+        ahead = self._ahead(LIMITED_READ_AHEAD_SECONDS if limited else READ_AHEAD_SECONDS)
+        missing = ahead + (0 if limited else free_slots) - buffered
         return missing if missing >= ahead / 2 else 0
+
+    def full_versions(self) -> set[int]:
+        """Return the agent versions of which enough rows wait for a limit; empty where all rows have one version."""
+        if not self.is_mixed:
+            return set()
+        now, enough = time.monotonic(), self._ahead(LIMITED_READ_AHEAD_SECONDS)
+        full = [queue for gate, queue in self.waiting.items() if gate.is_held_back(now) and len(queue) >= enough]
+        return {row.prepared.run.version_id for queue in full for row in queue}
+
+    def first_versions(self) -> set[int]:
+        """Return the version of the first row of each queue."""
+        return {queue[0].prepared.run.version_id for queue in self.waiting.values() if queue}
+
+    def _startable(self, now: float) -> int:
+        return sum(len(queue) for gate, queue in self.waiting.items() if not gate.is_held_back(now))
+
+    def _ahead(self, seconds: float) -> int:
+        return min(MOST_READ_AHEAD, max(LEAST_READ_AHEAD, round(self._rate * seconds)))
 
     @property
     def is_limited(self) -> bool:
         """Whether a limit, and not the number of slots, keeps rows waiting."""
-        return any(gate.is_limited for gate in self.waiting)
+        now = time.monotonic()
+        return any(gate.is_held_back(now) for gate, queue in self.waiting.items() if queue or gate.is_in_use)
 
     def take_surplus(self, free_slots: int) -> list[PreparedRun]:
         """Take out the last rows beyond what free slots can start: other processes may have slots for them."""

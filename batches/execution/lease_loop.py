@@ -41,9 +41,9 @@ class LeaseLoop:
         self._host = host
         self._batch_id = batch_id
         self._lease_id = lease_id
-        self._lane = Lane(batch_id, self._start)
+        self.lane = Lane(batch_id, self._start)
         self._turn_ends = time.monotonic() + TURN_SECONDS
-        self._is_stopped = False
+        self.is_stopped = False
         self._is_exhausted = False
         self._has_room_for_more = False
         self._due: list[float] = []
@@ -58,39 +58,38 @@ class LeaseLoop:
         self._changed.set()
 
     def follow(self, settings: BatchSettings) -> None:
-        """Take part with the batch's priority and weight as they are now, or stop where it runs no more."""
-        self._lane.priority, self._lane.weight = settings.priority, max(1, settings.weight)
-        if not settings.is_running:
-            self.stop()
-        elif not settings.has_due:
+        """Take part with the batch's priority and weight as they are now."""
+        self.lane.priority, self.lane.weight = settings.priority, max(1, settings.weight)
+        self.lane.is_mixed = settings.is_mixed
+        if not settings.has_due:
             self._give_surplus_back()
 
     def _give_surplus_back(self) -> None:
         """Leave rows that wait for slots to others, who may have slots for them: nothing else is left to take."""
-        if surplus := self._lane.take_surplus(self._host.slots.free):
-            self._lane.is_ending, self._is_exhausted = True, False
+        if surplus := self.lane.take_surplus(self._host.slots.free):
+            self.lane.is_ending, self._is_exhausted = True, False
             self._keep(self._host.unclaim([prepared.run for prepared in surplus]))
 
     def stop(self) -> None:
         """Take and start nothing more."""
-        self._is_stopped = True
+        self.is_stopped = True
         self._changed.set()
 
     @property
     def priority(self) -> int:
         """The batch's own priority."""
-        return self._lane.priority
+        return self.lane.priority
 
     def drop(self, keys: Collection[Held]) -> list[Held]:
         """Forget waiting rows that are not ours any more; return them."""
-        return [prepared.key for prepared in self._lane.drop(keys)]
+        return self.lane.drop(keys)
 
     async def run(self) -> int:
         """Return how many attempts were made."""
-        turns, dispatcher = self._host.turns, self._host.dispatcher
+        turns, shares = self._host.turns, self._host.dispatcher.shares
         turns.begin(self._batch_id, self)
-        self._lane.on_hunger = self._changed.set
-        dispatcher.add_lane(self._lane)
+        self.lane.on_hunger = self._changed.set
+        shares.add(self.lane)
         try:
             while await self._top_up():
                 if self._has_room_for_more:
@@ -100,9 +99,9 @@ class LeaseLoop:
         finally:
             turns.end_claiming(self._batch_id, self)
             try:
-                await self._host.unclaim([prepared.run for prepared in self._lane.close(self._give_back)])
+                await self._host.unclaim([prepared.run for prepared in self.lane.close(self._give_back)])
             finally:
-                dispatcher.remove_lane(self._lane)
+                shares.remove(self.lane)
                 while self._running:
                     await asyncio.gather(*self._running, return_exceptions=True)
                 turns.end()
@@ -114,15 +113,15 @@ class LeaseLoop:
             self._patience = LONGEST_WAIT_SECONDS / 4
         except TimeoutError:
             # Another process may have given rows back that it has no slots for.
-            if self._lane.is_ending and self._host.slots.free > 0:
+            if self.lane.is_ending and self._host.slots.free > 0:
                 self._is_exhausted = False
-            longest = LONGEST_WAIT_SECONDS / 2 if self._lane.is_ending else LONGEST_WAIT_SECONDS
+            longest = LONGEST_WAIT_SECONDS / 2 if self.lane.is_ending else LONGEST_WAIT_SECONDS
             self._patience = min(2 * self._patience, longest)
         self._changed.clear()
 
     async def _top_up(self) -> bool:
         """Take rows ahead; return whether there is anything left to wait for."""
-        if self._host.is_draining or self._is_stopped:
+        if self._host.is_draining or self.is_stopped:
             return False
         if time.monotonic() >= self._turn_ends:
             if not self._host.turns.has_room():
@@ -132,7 +131,7 @@ class LeaseLoop:
         self._has_room_for_more = False
         if self._may_claim() and not await self._claim():
             return False
-        has_work = bool(self._running) or self._lane.buffered + self._lane.away > 0
+        has_work = bool(self._running) or self.lane.held > 0
         return has_work or not self._is_exhausted or self._is_due(within=SHORT_WAIT_SECONDS)
 
     def _may_claim(self) -> bool:
@@ -143,9 +142,9 @@ class LeaseLoop:
 
     async def _claim(self) -> bool:
         """Take rows for what can start soon; return whether the lease still lives."""
-        room = self._lane.room(max(0, self._host.slots.free))
+        room = self.lane.room(max(0, self._host.slots.free) // max(1, len(self._host.dispatcher.shares)))
         # Only rows tell what limits hold for them, and rows beyond a limit are better left to other processes.
-        wanted = min(CLAIM_ROWS if self._lane.waiting else FIRST_CLAIM_ROWS, room)
+        wanted = min(CLAIM_ROWS if self.lane.waiting else FIRST_CLAIM_ROWS, room)
         if not wanted:
             return True
         while self._is_due():
@@ -153,14 +152,15 @@ class LeaseLoop:
         # Before the claim: a hint that comes during it must not be forgotten.
         self._is_exhausted = True
         try:
-            runs = await self._host.engine.run_db(claim_batch, self._batch_id, self._lease_id, wanted)
+            without = self.lane.full_versions()
+            runs = await self._host.engine.run_db(claim_batch, self._batch_id, self._lease_id, wanted, without=without)
         except LeaseLost:
             publish_lease_now(self._batch_id)
             return False
         await self._add(runs)
         # Without more none is due until a retry of ours is, or a hint comes.
-        self._lane.is_ending = not runs.has_more
-        if not self._lane.is_ending:
+        self.lane.is_ending = not runs.has_more and not without
+        if not self.lane.is_ending:
             self._is_exhausted = False
             self._has_room_for_more = room > wanted
         else:
@@ -174,7 +174,7 @@ class LeaseLoop:
         for run in runs:
             prepared = await self._host.prepare(run)
             if isinstance(prepared, PreparedRun):
-                self._lane.add(prepared, self._host.gate(prepared))
+                self.lane.add(prepared, self._host.gate(prepared))
             else:
                 self._keep(self._settle(run, prepared))
         self._host.dispatcher.schedule()
@@ -219,10 +219,17 @@ class LeaseLoop:
 
 async def run_lease(host: "WorkerHost", batch_id: int) -> int:
     """Take a lease on a batch, work for it, and return how many attempts were made."""
-    if host.is_draining or await host.turns.take_hint(host, batch_id):
+    if host.is_draining or await host.turns.take_hint(host, batch_id) or not host.turns.reserve(batch_id):
         return 0
+    try:
+        return await _run_reserved(host, batch_id)
+    finally:
+        host.turns.release(batch_id)
+
+
+async def _run_reserved(host: "WorkerHost", batch_id: int) -> int:
     settings = (await host.engine.run_db(current_settings, [batch_id])).get(batch_id)
-    if settings is None or not settings.is_running or not host.turns.make_room(settings.priority):
+    if settings is None or not host.turns.make_room(settings.priority):
         return 0
     lease_id = await host.engine.run_db(open_lease, host.process, batch_id)
     host.leases.add(lease_id)

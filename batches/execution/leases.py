@@ -10,7 +10,8 @@ from batches.models import Lease, Run, RunQuerySet
 from batches.states import RunState
 
 from .clock import now_plus
-from .returning import hand_back
+from .locking import lock_runs
+from .returning import RETURNED_ROWS, hand_back
 
 # A process renews its leases four times in their length, so that it may miss three before its runs are taken from it.
 LEASE_SECONDS = settings.ARBORETUM_LEASE_SECONDS
@@ -77,13 +78,14 @@ def release_leases(lease_ids: Collection[int]) -> None:
 def return_orphans(orphans: Collection[Held]) -> int:
     """Hand back runs that are held under this process' leases but that it does not know of; return how many.
 
-    A claim whose answer was lost with the connection leaves such runs.
+    A claim whose answer was lost with the connection leaves such runs. Of more than RETURNED_ROWS the first are taken.
     """
+    ids = [run_id for run_id, _ in sorted(orphans)[:RETURNED_ROWS]]
     with transaction.atomic():
-        number = 0
-        for run_id, attempt in orphans:
-            number += hand_back(Run.objects.filter(pk=run_id, attempt=attempt, state=RunState.RUNNING))
-        return number
+        lock_runs(ids)
+        held = Run.objects.filter(pk__in=ids, state=RunState.RUNNING)
+        still = [key[0] for key in held.values_list("pk", "attempt") if key in orphans]
+        return hand_back(held.filter(pk__in=still))
 
 
 def processes_at_work(batch_id: int) -> set[str]:

@@ -16,22 +16,30 @@ OnRefused = Callable[[Gate, WorkError], None]
 
 
 class RunMeter:
-    """Admits the calls of one run. `waited` is how long they waited, in seconds."""
+    """Admits the calls of one run. `waited` is how long they waited, `first_waited` the first of them, in seconds."""
 
     def __init__(
-        self, dispatcher: Dispatcher, gate: Gate, need: Need, permit: Permit | None, on_refused: OnRefused
+        self,
+        dispatcher: Dispatcher,
+        gate: Gate,
+        need: Need,
+        permit: Permit | None,
+        on_refused: OnRefused,
+        *,
+        has_slot: bool,
     ) -> None:
-        """Use `permit`, which came with a slot, for the first call; a run without one waits for it, and has no slot.
+        """Use `permit` for the first call; a run without one waits for it. A slot is given back while a call waits.
 
         `on_refused` is told of each 429.
         """
         self.waited = 0.0
+        self.first_waited = 0.0
         self.is_probe = permit is not None and permit.is_probe
         self._dispatcher = dispatcher
         self._gate = gate
         self._need = need
         self._permit = permit
-        self._has_slot = permit is not None
+        self._has_slot = has_slot
         self._has_begun = False
         self._on_refused = on_refused
 
@@ -45,9 +53,10 @@ class RunMeter:
             self._need = Need(estimate_request_tokens(request), answer_limit(request.parameters))
         self._permit = await self._wait()
         self.is_probe = self._permit.is_probe
-        self._has_begun = True
         waited = time.monotonic() - started
         self.waited += waited
+        if not self._has_begun:
+            self._has_begun, self.first_waited = True, waited
         return waited
 
     async def _wait(self) -> Permit:
@@ -70,7 +79,7 @@ class RunMeter:
         """Settle a call without an answer; after a 429 nobody who uses the key calls for a while."""
         if self._permit is None or not self._permit.is_open:
             return
-        self._gate.end_failed(self._permit, error)
+        self._gate.end_failed(self._permit, error, seconds)
         if isinstance(error, WorkError) and error.code is ErrorCode.RATE_LIMITED:
             self._on_refused(self._gate, error)
         self._dispatcher.schedule()

@@ -16,6 +16,7 @@ from batches.states import RunState
 from workers.errors import ErrorCode
 
 from .leases import held_runs, release_leases
+from .locking import in_chunks
 from .returning import hand_back
 from .storing import add_to_batches
 
@@ -112,9 +113,10 @@ def _is_poison(row: Run, death: Death) -> bool:
 def _suspect(rows: list[Run]) -> None:
     for state, is_single in ((RunState.QUEUED, True), (RunState.PENDING, False)):
         ids = [row.pk for row in rows if (row.batch_id is None) is is_single]
-        Run.objects.filter(pk__in=ids).update(
-            state=state, lease=None, token=None, crashes=F("crashes") + 1, crash_slice=len(rows)
-        )
+        for chunk in in_chunks(ids):
+            Run.objects.filter(pk__in=chunk).update(
+                state=state, lease=None, token=None, crashes=F("crashes") + 1, crash_slice=len(rows)
+            )
 
 
 def _condemn(row: Run) -> None:

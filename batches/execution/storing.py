@@ -5,6 +5,7 @@ A result that comes too late is refused, and what it cost is kept on its attempt
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -17,16 +18,17 @@ from batches.publishing import publish_finalize
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
 
 from .clock import sql_now
+from .locking import lock_runs
 from .outcomes import Outcome
 
 log = structlog.get_logger(__name__)
 
 _COLUMNS = (
     "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, "
-    "latency_ms, input_tokens, output_tokens, cost"
+    "started_at, latency_ms, input_tokens, output_tokens, cost"
 )
 _WIDTH = _COLUMNS.count(",") + 1
-Value = str | int | float | None
+Value = str | int | float | datetime | None
 # Batches whose rows may still change state through workers.
 LIVE_STATES = (BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING)
 
@@ -38,7 +40,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
     are handed to `batches.finalize_batch` after the commit.
     """
     with transaction.atomic():
-        _lock_runs(outcomes)
+        lock_runs([outcome.run.id for outcome in outcomes])
         accepted = _write_runs(outcomes)
         flags = [(outcome.run.id, outcome.run.attempt) in accepted for outcome in outcomes]
         fresh = [outcome for outcome, is_accepted in zip(outcomes, flags, strict=True) if is_accepted]
@@ -50,22 +52,18 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
     return flags
 
 
-def _lock_runs(outcomes: Sequence[Outcome]) -> None:
-    """Lock the runs in the order of their ids, as everybody does who changes many, so that nobody deadlocks."""
-    if connection.features.has_select_for_update:
-        ids = [outcome.run.id for outcome in outcomes]
-        list(Run.objects.filter(pk__in=ids).order_by("id").select_for_update().values_list("pk"))
-
-
 def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
     """Write the runs whose fence is open; return their ids and attempts."""
-    parsed = "CAST(v.parsed AS jsonb)" if connection.vendor == "postgresql" else "v.parsed"
+    is_postgresql = connection.vendor == "postgresql"
+    parsed = "CAST(v.parsed AS jsonb)" if is_postgresql else "v.parsed"
+    started_at = "CAST(v.started_at AS timestamptz)" if is_postgresql else "v.started_at"
     due = sql_now("CAST(v.delay AS real)")
     statement = f"""
         WITH v ({_COLUMNS}) AS (VALUES {", ".join([f"({', '.join(['%s'] * _WIDTH)})"] * len(outcomes))})
         UPDATE batches_run AS r SET
             state = v.state, tries = CAST(v.tries AS integer), lease_id = NULL, token = NULL,
             not_before = CASE WHEN v.delay > 0 THEN {due} END,
+            started_at = COALESCE(r.started_at, {started_at}),
             finished_at = CASE WHEN v.ended = 1 THEN {sql_now()} END,
             output = CAST(v.output AS text), parsed = {parsed},
             error_code = CAST(v.error_code AS text), error_message = CAST(v.error_message AS text),
@@ -97,11 +95,21 @@ def _row(outcome: Outcome) -> tuple[Value, ...]:
         outcome.parsed_json,
         outcome.error_code,
         outcome.error_message,
+        _started_at(outcome),
         spent.latency_ms,
         spent.usage.input_tokens,
         spent.usage.output_tokens,
         str(spent.cost),
     )
+
+
+def _started_at(outcome: Outcome) -> Value:
+    """Return when the attempt began, as the database takes it; None where it was cut off before it was prepared."""
+    spent = outcome.spent
+    if outcome.kind is AttemptOutcome.HANDED_BACK and not spent.model:
+        return None
+    moment: Value = connection.ops.adapt_datetimefield_value(spent.started_at)
+    return moment
 
 
 def _attempt(outcome: Outcome, kind: AttemptOutcome) -> Attempt:

@@ -8,8 +8,8 @@ with the same number n runs in slices of n // 2, so a run that kills processes i
 from collections.abc import Collection, Sequence
 
 from django.db import transaction
-from django.db.models import F, Q
-from django.db.models.functions import Greatest, Now
+from django.db.models import Q
+from django.db.models.functions import Now
 
 from batches.models import Run, RunQuerySet
 from batches.states import RunState
@@ -17,6 +17,7 @@ from batches.states import RunState
 from .claims import ClaimedRun, runnable_batches, take
 from .clock import now_plus
 from .leases import require_live
+from .unclaiming import unclaim
 
 
 def slice_size(crash_slice: int) -> int:
@@ -37,8 +38,8 @@ def has_suspects(within: float = 0.0) -> bool:
     return takeable_suspects(within).exists()
 
 
-def claim_slice(lease_id: int, *, smallest: bool = False) -> list[ClaimedRun]:
-    """Take one slice of suspects, of any batches and single runs; none where nobody may be taken now.
+def claim_slice(lease_id: int, most: int, *, smallest: bool = False) -> list[ClaimedRun]:
+    """Take one slice of at most `most` suspects, of any batches and single runs; none where nobody may be taken now.
 
     It is of the largest group, or with `smallest` of the smallest. The largest first lets the many innocent runs of a
     dead process out quickly; whoever takes slices has to ask for the smallest now and then, or processes that go on
@@ -51,7 +52,7 @@ def claim_slice(lease_id: int, *, smallest: bool = False) -> list[ClaimedRun]:
         if group is None:
             return []
         rows = takeable_suspects().filter(crash_slice=group).order_by("id").select_for_update(skip_locked=True)
-        return take(list(rows.values_list("id", flat=True)[: slice_size(group)]), lease_id)
+        return take(list(rows.values_list("id", flat=True)[: min(most, slice_size(group))]), lease_id)
 
 
 def startable(run_ids: Collection[int], token: int) -> set[int]:
@@ -62,20 +63,5 @@ def startable(run_ids: Collection[int], token: int) -> set[int]:
 
 
 def put_off(runs: Sequence[ClaimedRun], seconds: float) -> None:
-    """Let suspects of one slice that were never started wait again, for `seconds` at least, their attempt uncounted.
-
-    Those that are not ours any more are left alone: the token is that of the claim.
-    """
-    with transaction.atomic():
-        for state, is_single in ((RunState.QUEUED, True), (RunState.PENDING, False)):
-            ids = [run.id for run in runs if (run.batch_id is None) is is_single]
-            held = Run.objects.filter(pk__in=ids, token__in={run.token for run in runs}, state=RunState.RUNNING)
-            # Locked in the order of their ids, as by everybody who changes many.
-            list(held.order_by("id").select_for_update().values_list("pk"))
-            held.update(
-                state=state,
-                attempt=Greatest(F("attempt") - 1, 0),
-                lease=None,
-                token=None,
-                not_before=now_plus(seconds) if seconds else None,
-            )
+    """Let runs that were never started wait again, for `seconds` at least."""
+    unclaim(runs, seconds)

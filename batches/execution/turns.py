@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Exists, OuterRef
 
-from batches.models import Batch
 from batches.publishing import batch_worker_names, publish_lease_now
-from batches.states import BatchState
 
-from .claims import due_rows
+from .claims import due_rows, runnable_batches
 from .leases import Held, processes_at_work
 
 if TYPE_CHECKING:
@@ -28,19 +26,19 @@ PASS_ON_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """What users may change of a batch while it runs, and whether rows of it wait to be taken."""
+    """What users may change of a batch that runs, and whether rows of it wait to be taken."""
 
-    is_running: bool
     priority: int
     weight: int
-    has_due: bool = True
+    is_mixed: bool
+    has_due: bool
 
 
 def current_settings(batch_ids: Collection[int]) -> dict[int, BatchSettings]:
-    """Return what these batches say now, in one query."""
+    """Return what those of these batches say now whose rows may be taken, in one query."""
     due = Exists(due_rows(OuterRef("pk")).order_by())
-    rows = Batch.objects.filter(pk__in=batch_ids).values_list("pk", "state", "priority", "weight", due)
-    return {pk: BatchSettings(state == BatchState.RUNNING, *values) for pk, state, *values in rows}
+    rows = runnable_batches().filter(pk__in=batch_ids).values_list("pk", "priority", "weight", "is_mixed", due)
+    return {pk: BatchSettings(*values) for pk, *values in rows}
 
 
 class Turns:
@@ -49,6 +47,7 @@ class Turns:
     def __init__(self) -> None:
         """Begin with none."""
         self._loops: dict[int, LeaseLoop] = {}
+        self._beginning: set[int] = set()
         self._passing_on: set[int] = set()
         self._tasks = 0
 
@@ -60,15 +59,30 @@ class Turns:
         """Whether a loop of a batch of `priority` may begin; where all places are taken, one of a lower one ends."""
         if self.has_room():
             return True
-        lowest = min(self._loops.values(), key=lambda loop: loop.priority, default=None)
+        staying = [loop for loop in self._loops.values() if not loop.is_stopped]
+        if len(staying) < MOST_LOOPS and self._tasks < MOST_TASKS:
+            return True
+        lowest = min(staying, key=lambda loop: loop.priority, default=None)
         if lowest is None or lowest.priority >= priority or self._tasks >= MOST_TASKS:
             return False
         lowest.stop()
         return True
 
+    def reserve(self, batch_id: int) -> bool:
+        """Whether a loop of the batch may be made: there is one at most, also while it is being made."""
+        if batch_id in self._beginning or batch_id in self._loops:
+            return False
+        self._beginning.add(batch_id)
+        return True
+
+    def release(self, batch_id: int) -> None:
+        """No loop of the batch is being made any more."""
+        self._beginning.discard(batch_id)
+
     def begin(self, batch_id: int, loop: "LeaseLoop") -> None:
         """`loop` takes rows of the batch from now on."""
         self._loops[batch_id] = loop
+        self._beginning.discard(batch_id)
         self._tasks += 1
 
     def end_claiming(self, batch_id: int, loop: "LeaseLoop") -> None:
@@ -89,6 +103,17 @@ class Turns:
         for batch_id, loop in list(self._loops.items()):
             if batch_id in settings:
                 loop.follow(settings[batch_id])
+            else:
+                loop.stop()
+
+    def stop(self) -> None:
+        """Let no loop take or start anything more."""
+        for loop in self._loops.values():
+            loop.stop()
+
+    def versions(self) -> set[int]:
+        """Return the agent versions of the rows that wait first."""
+        return {version_id for loop in self._loops.values() for version_id in loop.lane.first_versions()}
 
     def drop(self, keys: Collection[Held]) -> list[Held]:
         """Forget rows that wait in a loop and are not ours any more; return them."""

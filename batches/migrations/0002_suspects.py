@@ -17,12 +17,4 @@ class Migration(migrations.Migration):
             name="is_quarantine",
             field=models.BooleanField(db_default=False, default=False, help_text="Held by a process for suspects."),
         ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(
-                condition=models.Q(("crash_slice__isnull", False), ("finished_at__isnull", True)),
-                fields=["crash_slice", "id"],
-                name="run_suspect",
-            ),
-        ),
     ]

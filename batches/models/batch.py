@@ -38,6 +38,7 @@ class Batch(models.Model):
     )
 
     input_kind = models.CharField(max_length=10, choices=InputKind.choices, default=InputKind.COLUMNS)
+    is_mixed = models.BooleanField(default=False, db_default=False, help_text="Its rows may have different versions.")
     columns = models.JSONField(default=list, blank=True, help_text="Names of the input's columns, in file order.")
     input_name = models.CharField(max_length=255, blank=True, help_text="Name of the file.")
     input_bytes = models.PositiveBigIntegerField(default=0)

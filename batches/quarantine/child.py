@@ -60,7 +60,8 @@ async def run_slice(host: WorkerHost, *, smallest: bool) -> int:
     lease_id = await host.engine.run_db(open_lease, host.process, None, is_quarantine=True)
     host.leases.add(lease_id)
     try:
-        runs = await host.engine.run_db(claim_slice, lease_id, smallest=smallest)
+        # All of a slice run at once, so it is no larger than what the process may run at once.
+        runs = await host.engine.run_db(claim_slice, lease_id, host.slots.size, smallest=smallest)
         if runs:
             log.info("slice_taken", runs=len(runs), process=host.process)
             await Slice(host, runs).run()

@@ -13,11 +13,13 @@ from batches.execution.reaping import reap_process, release_process
 from batches.execution.suspects import has_suspects
 from workers.processes import dies_with_parent
 
+from .exits import ENDED, FAILED
+
 log = structlog.get_logger(__name__)
 
 # After the grace time for calls in flight, what they brought is still stored.
 EXTRA_SECONDS = 5.0
-# A child that died with nothing in its hands would die again: the next one waits.
+# A child that could not go on, or died with nothing in its hands, would do so again: the next one waits.
 REST_SECONDS = 30.0
 # Whether a child hangs is asked this often.
 ASK_SECONDS = 2.0
@@ -123,9 +125,15 @@ class QuarantineKeeper:
     def _bury(self, child: _Child) -> bool:
         """Take back what a child that ended still held; return whether that is done."""
         code = child.process.returncode
-        if code == 0 or (child.was_killed and not child.is_stuck):
+        if code in (ENDED, FAILED) or (child.was_killed and not child.is_stuck):
             release_process(child.name)
+            if code == FAILED:
+                log.warning("quarantine_failed", process=child.name)
+                self._rest()
             return True
+        return self._reap(child, code)
+
+    def _reap(self, child: _Child, code: int) -> bool:
         # One that died by itself while this worker lives died of what it held, as far as anybody knows. One that was
         # stuck may have waited for the database.
         runs = reap_process(child.name, is_gone=True, is_blamed=not child.is_stuck)
@@ -134,5 +142,8 @@ class QuarantineKeeper:
         if runs or child.asked_at is None:
             log.warning("quarantine_died", process=child.name, code=code, runs=runs, stuck=child.is_stuck)
         if not runs:
-            self._rests_until = time.monotonic() + REST_SECONDS
+            self._rest()
         return True
+
+    def _rest(self) -> None:
+        self._rests_until = time.monotonic() + REST_SECONDS

@@ -9,7 +9,8 @@ from batches.execution.claims import ClaimedRun
 from batches.execution.host import WorkerHost
 from batches.execution.permits import Permit
 from batches.execution.prepared import PreparedRun
-from batches.execution.suspects import put_off, startable
+from batches.execution.suspects import startable
+from batches.execution.unclaiming import unclaim
 
 # Pauses, cancellations and the draining of the process are seen within this time by what has not started.
 LOOK_SECONDS = 1.0
@@ -50,7 +51,7 @@ class Slice:
         await asyncio.wait([permit])
         if not permit.cancelled():
             del self._waiting[run.id]
-            await self._host.execute_row(prepared, permit.result())
+            await self._host.execute_row(prepared, permit.result(), has_slot=False)
 
     async def _watch(self) -> None:
         """Give back what may not start any more, or not soon."""
@@ -76,6 +77,6 @@ class Slice:
                 runs.append(run)
         if runs:
             try:
-                await self._host.engine.run_db(put_off, runs, seconds)
+                await self._host.engine.run_db(unclaim, runs, seconds)
             finally:
                 self._host.let_go([(run.id, run.attempt) for run in runs])

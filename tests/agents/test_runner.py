@@ -12,6 +12,7 @@ from agents.events import RunFinished, StepFinished, StepStarted, TextProduced, 
 from agents.llm.errors import BilledError
 from agents.llm.types import Completion, Message, Price, Usage
 from agents.messages import build_messages
+from agents.metering import Unmetered
 from agents.runner import MAX_CALLS_PER_STEP, run_agent
 from agents.spec import AgentSpec, RunLimits
 from tests.support.scripted_provider import ScriptedProvider, asks_for, says
@@ -362,3 +363,26 @@ async def test_a_refused_answer_that_is_billed_is_priced(stream):
     assert error is refused
     assert names_of(events) == ["StepStarted", "StepFinished"]
     assert (events[-1].completion.usage, events[-1].cost) == (Usage(100, 7), Decimal("0.000114"))
+
+
+class Listener(Unmetered):
+    """Keeps how calls ended."""
+
+    def __init__(self):
+        self.failures = []
+
+    def failed(self, error, seconds):
+        self.failures.append(error)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_provider_that_hangs_is_a_timeout_to_the_meter_and_the_limit_of_time_to_the_run(stream):
+    meter = Listener()
+
+    _, error = await events_of(
+        ScriptedProvider([says("late")], delay=30), limited(max_seconds=0.1), stream=stream, meter=meter
+    )
+
+    assert error is not None
+    assert error.code is ErrorCode.LIMIT_SECONDS
+    assert [failure.code for failure in meter.failures] == [ErrorCode.TIMEOUT]

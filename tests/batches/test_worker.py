@@ -2,12 +2,17 @@
 
 import re
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 from celery import current_app
+from django.conf import LazySettings
 from django.db import OperationalError
+from django.utils import timezone
 
 from batches import worker
+from batches.execution.slots import Slots
+from batches.models import Leadership
 from batches.worker import Caretaker
 from tests.support.waiting import wait_for
 from tests.support.worker_harness import Workers
@@ -43,5 +48,35 @@ def test_of_failures_in_a_row_the_first_says_why(monkeypatch: pytest.MonkeyPatch
     caretaker = Caretaker(None, current_app)
     first, other = OperationalError("no such table: x\nLINE 1: SELECT 'secret'"), sqlite3.InterfaceError("closed")
     for error in (first, first, other, first):
-        caretaker._tell_failure(error)
+        caretaker._tell_failure("sweep_failed", error)
+        caretaker._try(lambda: None, "announce_failed")
     assert [facts.get("reason") for facts in said] == ["no such table: x", None, "closed", "no such table: x"]
+
+
+class OtherQueues:
+    """What a worker consumes, as it looks while `add_consumer` changes it."""
+
+    @property
+    def consume_from(self) -> dict[str, object]:
+        raise RuntimeError("dictionary changed size during iteration")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_that_fails_ends_the_caretaker_and_a_leader_resigns_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    # Nobody listens there, so the process can neither be announced nor withdrawn.
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    monkeypatch.setattr(worker, "SWEEP_SECONDS", 0.05)
+    said: list[str] = []
+    monkeypatch.setattr(worker.log, "warning", lambda event, **facts: said.append(event), raising=False)
+    process = SimpleNamespace(process="me", slots=Slots(5), running=0, is_draining=False)
+    caretaker = Caretaker(process, SimpleNamespace(amqp=SimpleNamespace(queues=OtherQueues())))
+    caretaker.start()
+    mine = Leadership.objects.filter(holder="me")
+    wait_for(lambda: said.count("announce_failed") >= 3 and mine.exists(), 5, "some rounds")
+    assert caretaker.is_alive()
+    caretaker.finish()
+    assert not caretaker.is_alive()
+    assert said.count("leave_failed") == 1
+    assert mine.get().expires_at <= timezone.now()

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import math
 from collections.abc import Callable
 
 import redis
+import structlog
 from redis.asyncio.client import PubSub
 
 from workers.redis import async_connection
@@ -14,10 +16,16 @@ from .keys import BLOCKS
 # Seconds of silence after which the server is asked whether it is still there; it then has as long to answer.
 SILENCE = 5.0
 RECONNECT_PAUSE = 0.5
+log = structlog.get_logger(__name__)
+
+OnBlock = Callable[[int, str | None, float], None]
 
 
-async def listen_for_blocks(on_block: Callable[[int, str | None, float], None]) -> None:
-    """For ever: call on_block(credential, model or None, seconds left); a lost connection is made anew."""
+async def listen_for_blocks(on_block: OnBlock) -> None:
+    """For ever: call on_block(credential, model or None, seconds left); a lost connection is made anew.
+
+    A message that is no block, or that on_block raises for, is logged and passed over.
+    """
     while True:
         try:
             async with async_connection().pubsub() as subscription:
@@ -27,7 +35,7 @@ async def listen_for_blocks(on_block: Callable[[int, str | None, float], None]) 
             await asyncio.sleep(RECONNECT_PAUSE)
 
 
-async def _read(subscription: PubSub, on_block: Callable[[int, str | None, float], None]) -> None:
+async def _read(subscription: PubSub, on_block: OnBlock) -> None:
     """Read until the connection is lost. A server that is gone without a word is noticed by its missing pong."""
     asked = False
     while True:
@@ -38,5 +46,20 @@ async def _read(subscription: PubSub, on_block: Callable[[int, str | None, float
             await subscription.ping()
         asked = message is None
         if message is not None and message["type"] == "message":
-            credential, model, seconds = json.loads(message["data"])
-            on_block(credential, model, seconds)
+            _hear(message["data"], on_block)
+
+
+def _hear(data: bytes, on_block: OnBlock) -> None:
+    try:
+        on_block(*_parse(data))
+    except Exception as error:
+        # The next blocks must be heard all the same.
+        log.exception("block_unheard", error=type(error).__name__)
+
+
+def _parse(data: bytes) -> tuple[int, str | None, float]:
+    """Return credential, model and seconds. Raises ValueError or TypeError where `data` is no block."""
+    credential, model, seconds = json.loads(data)
+    if not isinstance(credential, int) or not isinstance(model, str | None) or not math.isfinite(seconds):
+        raise ValueError("a block is [credential, model or null, seconds]")
+    return credential, model, seconds

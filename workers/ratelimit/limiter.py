@@ -24,7 +24,7 @@ from .answers import MICROSECONDS, Answer, read_answer
 from .blocks import listen_for_blocks
 from .keys import BLOCKS, WORKERS, bucket_key, credential_key, processes_key, window_key
 from .tuning import Script, Tuning
-from .types import Bucket, Grant, Limits, Report
+from .types import Binding, Bucket, Grant, Limits, Report
 
 # An answer older than this may be too late for the starts that it grants: half of Tuning.lateness, so that the caller
 # may be late as well. They are given up, and asked for again.
@@ -33,18 +33,24 @@ STALE_PAUSE = 0.1
 MAX_REASON = 200
 # What a process knows of Redis' past, as `lua/state.lua` has it.
 _CERTAIN, _FIRST, _FAILED = 0, 1, 2
+_CEILINGS = (Binding.CONCURRENCY, Binding.ADAPTIVE)
 # Seconds. Nothing is blocked for longer, whatever a provider says.
 MAX_BLOCK = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Last:
-    """A bucket's last exchange: when (monotonic clock), its number, calls then held, processes that used the bucket."""
+    """A bucket's last exchange: when (monotonic clock), its number, calls then held, processes that used the bucket.
+
+    `owes`: it held or wanted calls, so another exchange had to follow. `pause`: when a ceiling let it ask again.
+    """
 
     at: float
     number: int
     held: int
     peers: int
+    owes: bool
+    pause: float
 
 
 class Limiter:
@@ -69,12 +75,15 @@ class Limiter:
         costs: Sequence[int],
         *,
         blocked_for: float = 0.0,
+        front: int = 0,
     ) -> Grant:
         """Tell what happened in `bucket` since the last exchange and ask for a start for each of `costs` (tokens).
 
-        `blocked_for`: for how many more seconds the bucket is blocked as far as the caller knows. One exchange of a
-        bucket at a time. A process that holds or wants calls must come again within 15 s, or its places are given away.
-        Raises redis.RedisError: then nothing may start, and the report may not have been counted.
+        `blocked_for`: for how many more seconds the bucket is blocked as far as the caller knows. `front`: so many of
+        the first costs are not held back while a large call of another process waits for room in the token window.
+        One exchange of a bucket at a time. A process that holds or wants calls must come again within 5 s: not heard of
+        for 15 s, its places are given away. Raises redis.RedisError: then nothing may start, and the report may not
+        have been counted.
         """
         asked, number = time.monotonic(), next(self._sequence)
         arguments = [
@@ -84,6 +93,7 @@ class Limiter:
             *_limit_arguments(limits),
             _microseconds(blocked_for),
             *_report_arguments(report),
+            max(0, front),
             *costs,
         ]
         try:
@@ -94,17 +104,29 @@ class Limiter:
             self._has_failed = True
             raise
         answered = time.monotonic()
-        self._last[bucket] = _Last(answered, number, report.in_flight + len(answer.grant.delays), answer.peers)
         self._certain.add(bucket)
+        answer = replace(answer, grant=self._patient(bucket, report, answer.grant))
+        self._last[bucket] = _remembered(answered, number, report, answer)
         return _in_time(answer, answered - asked)
+
+    def _patient(self, bucket: Bucket, report: Report, grant: Grant) -> Grant:
+        """The grant; where a ceiling binds and nothing happens here, asking again makes sense ever later."""
+        last = self._last.get(bucket)
+        if grant.binding not in _CEILINGS or grant.delays or last is None or report.in_flight < last.held:
+            return grant
+        pause = min(max(2 * last.pause, grant.retry_in), self._tuning.longest_ceiling_retry)
+        return replace(grant, retry_in=pause)
 
     def _memory_arguments(self, bucket: Bucket, now: float) -> tuple[int | str, ...]:
         """What shows the server whether it has forgotten something."""
         certainty = _CERTAIN if bucket in self._certain else _FAILED if self._has_failed else _FIRST
         last = self._last.get(bucket)
-        if last is None or now - last.at > self._tuning.window:
+        if last is None:
             return (certainty, "", 0, 0)
-        return (certainty, last.number, last.held, last.peers)
+        if now - last.at <= self._tuning.window:
+            return (certainty, last.number, last.held, last.peers)
+        # Idle processes come back after any time. One that owed an exchange was kept from it.
+        return (certainty, "", last.held, last.peers) if last.owes else (certainty, "", 0, 0)
 
     async def block(self, bucket: Bucket, seconds: float, *, whole_credential: bool, reason: str) -> None:
         """Let no call of the bucket, or of any model of its credential, start within `seconds`.
@@ -137,6 +159,15 @@ class Limiter:
                 pipe.hdel(processes_key(bucket), self._process)
             await pipe.execute()
         self._last.clear()
+
+
+def _remembered(at: float, number: int, report: Report, answer: Answer) -> _Last:
+    grant = answer.grant
+    granted = len(grant.delays)
+    # A ceiling that has just let something start may soon do so again.
+    pause = grant.retry_in if grant.binding in _CEILINGS and not granted else 0.0
+    held = report.in_flight + granted
+    return _Last(at, number, held, answer.peers, held > 0 or report.waiting > granted, pause)
 
 
 def _in_time(answer: Answer, took: float) -> Grant:

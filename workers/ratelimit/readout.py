@@ -20,7 +20,8 @@ class BucketState:
     """A bucket now.
 
     `granted`, `refused` (calls) and `tokens` (reserved, then settled) count since Redis has known the bucket.
-    `binding`: what keeps calls waiting, `since` when and `until` when the next may start; None where nothing waits.
+    `binding`: what keeps calls waiting, `since` when and `until` when the next may start; None where nothing waits, and
+    `until` also where that time is not known or past.
     `ceiling`: the adaptive ceiling of calls in flight, None where there is none. `told_*`: limits per minute that the
     provider told, 0 for none. `blocked_reason` is empty where nothing is blocked.
     """
@@ -62,10 +63,13 @@ def _state(now: int, fields: _Fields, processes: list[bytes], credential: _Field
     binding = binding_of(_number(fields, b"binding")) if waiting else None
     if is_blocked and waiting:
         binding = Binding.BLOCKED
+    elif binding is Binding.BLOCKED:
+        binding = None
+    until = blocked_until if is_blocked else _number(fields, b"until") if binding else 0
     return BucketState(
         binding=binding,
         since=_moment(_number(fields, b"since")) if binding else None,
-        until=_moment(blocked_until if is_blocked else _number(fields, b"until")) if binding or is_blocked else None,
+        until=_moment(until) if until > now else None,
         in_flight=in_flight,
         waiting=waiting,
         ceiling=_number(fields, b"ceiling") if b"ceiling" in fields else None,

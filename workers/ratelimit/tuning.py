@@ -7,7 +7,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).resolve().parent / "lua"
 # The parts of the exchange in the order in which they use each other.
-_EXCHANGE = ("state", "processes", "pacing", "window", "adaptive", "breaker", "refunds", "exchange")
+_EXCHANGE = ("state", "processes", "pacing", "window", "turn", "adaptive", "breaker", "refunds", "exchange")
 
 # Calls are paced at this share of a limit. With CATCH_UP = 0.25 s and callers up to 0.9 s late, a sliding 60 s window
 # sees what is started in at most 61.15 s, and 0.98 * 61.15 < 60; see `limiter.py` for the proof.
@@ -33,10 +33,12 @@ class Tuning:
     # A process not heard of for so long holds no place; its entry is dropped after `entry_ttl`.
     process_ttl: float = 15.0
     entry_ttl: float = 75.0
-    # How long after a bucket appeared its ceiling is divided by the number of worker processes.
+    # How long after a bucket appeared its ceiling is divided by the number of worker processes, and how long after a
+    # silence of all the places of those that have not spoken yet are kept.
     settling: float = 3.0
-    # When to ask again where a ceiling binds.
+    # When to ask again where a ceiling binds; twice as late each time that nothing happened, up to the second value.
     ceiling_retry: float = 0.1
+    longest_ceiling_retry: float = 1.0
     # Adaptive ceiling: the least pause between cuts, what is left after a cut, the floor of cuts for slowness.
     cut_pause: float = 1.0
     cut_share: float = 0.7

@@ -6,12 +6,15 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils import timezone
+from redis.exceptions import RedisError
+
 from credentials.limits import ModelState, model_states
 from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import ProviderModel, User
 from credentials.selectors import get_credential
-from credentials.services import ModelLimits, set_model
-from workers.errors import InvalidInput
+from credentials.services import ModelLimits, set_model, unblock
+from workers.errors import InvalidInput, ServerUnavailable
 from workers.ratelimit.types import Binding
 
 NONE = "none"
@@ -29,6 +32,9 @@ class Command(ArboretumCommand):
         parser.add_argument("model", metavar="MODEL", help="The provider's name of it; '*' for the defaults.")
         for option, (_, _, help_text) in OPTIONS.items():
             parser.add_argument(f"--{option}", metavar="N", help=help_text)
+        unblock = self.subcommand("unblock", self.unblock, "Let calls start that the provider told to wait.")
+        unblock.add_argument("credential", metavar="CREDENTIAL")
+        unblock.add_argument("model", metavar="MODEL", nargs="?", help="That model alone; else all of the credential.")
         listing = self.subcommand("list", self.list, "List limits and prices, and what holds calls back now.")
         listing.add_argument("credential", metavar="CREDENTIAL", nargs="?")
 
@@ -46,6 +52,20 @@ class Command(ArboretumCommand):
             raise InvalidInput(f"Nothing to set: give at least one of {', '.join(f'--{name}' for name in OPTIONS)}.")
         row = set_model(credential, options["model"], **limits)
         self.emit(_as_data(row), f"Set {row}: {', '.join(f'{field} {value}' for field, value in limits.items())}.")
+        return EXIT_OK
+
+    def unblock(self, user: User, options: dict[str, Any]) -> int:
+        """Lift the blocks of a credential, or of one model of it."""
+        credential, model = get_credential(user, options["credential"]), options["model"]
+        what = credential.name if model is None else f"{credential.name}/{model}"
+        try:
+            was_blocked = unblock(credential, model)
+        except RedisError as error:
+            raise ServerUnavailable(f"Redis does not answer, so the workers were not told of {what}: {error}") from None
+        data = {"credential": credential.name, "model": model, "was_blocked": was_blocked}
+        self.emit(data, f"Unblocked {what}." if was_blocked else f"{what} was not blocked.")
+        if model is not None and (until := credential.blocked_until) is not None and until > timezone.now():
+            self.warn(f"All models of {credential.name} are blocked until {_time(until)}: leave the model out.")
         return EXIT_OK
 
     def list(self, user: User, options: dict[str, Any]) -> int:

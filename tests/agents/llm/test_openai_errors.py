@@ -17,6 +17,12 @@ from workers.errors import ErrorCode, WorkError
 
 from .calls import ask, call
 from .conftest import KEY
+from .raw_server import http, raw_server
+
+TOO_LARGE = (
+    "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 90000. "
+    "The input or output tokens must be reduced in order to run successfully."
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,15 @@ from .conftest import KEY
         (429, {"type": "insufficient_quota"}, "quota_exhausted"),
         (429, {"code": "insufficient_quota", "type": "requests"}, "quota_exhausted"),
         (429, {"message": "context length"}, "rate_limited"),
+        (429, {"code": "rate_limit_exceeded", "type": "tokens", "message": TOO_LARGE}, "context_length"),
+        (413, {"code": "rate_limit_exceeded", "type": "tokens", "message": TOO_LARGE}, "context_length"),
+        (429, {"message": "Request too large."}, "context_length"),
+        (413, {"message": "Request too large for this account."}, "context_length"),
+        (429, {"code": "rate_limit_exceeded", "message": "TPM: Limit 6,000, Requested 6,001"}, "context_length"),
+        (429, {"code": "rate_limit_exceeded", "message": "Limit 30000, Used 29999, Requested 2"}, "rate_limited"),
+        (429, {"code": "rate_limit_exceeded", "message": "Limit: 3 / min. Try again in 20s."}, "rate_limited"),
+        (429, {"code": "insufficient_quota", "message": TOO_LARGE}, "quota_exhausted"),
+        (500, {"message": TOO_LARGE}, "server_error"),
         (500, {}, "server_error"),
         (502, {}, "server_error"),
         (503, {}, "overloaded"),
@@ -52,6 +67,22 @@ from .conftest import KEY
 def test_status_and_body_decide_the_code(status: int, error: dict[str, Any], code: str):
     body = orjson.dumps({"error": error})
     assert error_of_response(status, {}, body, "").code == code
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"<html><h1>403 Forbidden</h1>Request blocked.</html>", "invalid_request"),
+        (b"", "invalid_request"),
+        (b'"blocked"', "invalid_request"),
+        (b'{"message": "Forbidden"}', "invalid_key"),
+        (b' {"error": "no such key"}', "invalid_key"),
+        (b'{"error": {"message": "Not allowed."}}', "invalid_key"),
+        (b'{"error": {"code": "content_filter"}}', "content_policy"),
+    ],
+)
+def test_a_403_of_the_api_concerns_the_key_and_one_of_a_firewall_the_request(body: bytes, code: str):
+    assert error_of_response(403, {}, body, "").code == code
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'"text"', b'{"error": "text"}', b'{"error": null}', b"{"])
@@ -67,6 +98,8 @@ def test_error_bodies_of_any_form_are_read(body: bytes):
         ({"type": "server_error"}, "server_error"),
         ({"code": "rate_limit_exceeded"}, "rate_limited"),
         ({"code": "content_filter"}, "content_policy"),
+        ({"message": TOO_LARGE, "code": 429}, "context_length"),
+        ({"message": TOO_LARGE, "code": "rate_limit_exceeded"}, "context_length"),
         ("plain words", "server_error"),
         (["odd"], "server_error"),
     ],
@@ -177,3 +210,23 @@ def test_a_refusal_with_limits_concerns_the_model_and_one_without_the_key(
     status: int, headers: dict[str, str], of_one_model: bool
 ):
     assert error_of_response(status, headers, b"", "").is_of_one_model is of_one_model
+
+
+def test_a_refusal_carries_the_headers_that_tell_limits():
+    headers = {"X-RateLimit-Limit-Tokens": "30000", "x-ratelimit-remaining-tokens": "0", "retry-after": "3"}
+    told = {"x-ratelimit-limit-tokens": "30000", "x-ratelimit-remaining-tokens": "0"}
+    assert error_of_response(429, headers, b"", "").rate_limits == told
+    assert error_of_response(503, headers, b"", "").rate_limits == {}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_limits_told_with_a_refusal_arrive_whichever_way_the_call_went(stream: bool):
+    refusal = http(b"{}", "X-RateLimit-Limit-Requests: 5", "Retry-After: 2", status="429 Too Many Requests")
+    async with raw_server() as raw:
+        raw.answers = [refusal]
+        client = LLMClient(provider_type("openai").connect(ProviderConfig(api_key=KEY, base_url=raw.base_url)))
+        with pytest.raises(WorkError) as caught:
+            await call(client, ask(), stream=stream)
+        await client.aclose()
+    assert (caught.value.code, caught.value.retry_after) == (ErrorCode.RATE_LIMITED, 2)
+    assert caught.value.rate_limits == {"x-ratelimit-limit-requests": "5"}

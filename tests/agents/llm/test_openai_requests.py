@@ -9,9 +9,9 @@ import pytest
 from agents.llm.client import LLMClient
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.providers.openai.sse import ALIVE, read_events
-from agents.llm.providers.openai.wire import MOST_TOKENS, is_strict, parse_completion, request_body
+from agents.llm.providers.openai.wire import is_strict, parse_completion, request_body
 from agents.llm.registry import provider_type
-from agents.llm.types import Message, ToolCall, ToolSpec, Usage
+from agents.llm.types import MOST_TOKENS, Message, ToolCall, ToolSpec, Usage
 from tests.support.provider_server import FakeServer
 from workers.errors import ErrorCode, WorkError
 

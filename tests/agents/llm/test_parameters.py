@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agents.llm.parameters import answer_limit
 from agents.llm.registry import provider_names, provider_type
 from workers.errors import InvalidInput
 
@@ -47,6 +48,11 @@ def test_usual_parameters_pass(check):
         ({"logit_bias": {"1": 2**70}}, "parameters.logit_bias must be an object whose numbers"),
         ({"extra_body": {"model": "other"}}, "parameters.extra_body.model cannot be set"),
         ({"extra_body": {"stream": True}}, "parameters.extra_body.stream cannot be set"),
+        ({"extra_body": {"max_tokens": 9}}, "extra_body.max_tokens cannot be set: set max_tokens itself"),
+        (
+            {"max_tokens": 9, "extra_body": {"max_completion_tokens": 9}},
+            "extra_body.max_completion_tokens cannot be set: set max_completion_tokens itself",
+        ),
     ],
 )
 def test_wrong_value_is_named_with_what_is_allowed(check, parameters: dict[str, Any], message: str):
@@ -73,3 +79,9 @@ def test_long_value_is_shortened(check):
 def test_simulated_settings_are_not_openais():
     with pytest.raises(InvalidInput, match=r"parameters\.simulated is not a setting"):
         provider_type("openai").check_parameters("m", {"simulated": {}})
+
+
+def test_the_limit_of_an_answer_is_the_newer_parameter_where_both_are_set():
+    assert answer_limit({"temperature": 0}) is None
+    assert answer_limit({"max_tokens": 5}) == 5
+    assert answer_limit({"max_tokens": 5, "max_completion_tokens": 7}) == 7

@@ -65,10 +65,21 @@ def test_requests_and_tokens_are_told_together():
         ("200", "199", "7m12s", 0),
         ("200", None, "23h", 0),
         ("200", "200", "24h0m0s", 0),
-        # Per second, ten seconds, two minutes.
+        ("100", "0", "4m1s", 0),
+        ("100", "100", "4m1s", 0),
+        # Per second, ten seconds.
         ("10", "9", "100ms", 600),
         ("10", "5", "5s", 60),
-        ("60", "30", "60s", 30),
+        ("10", "0", "14s", 42),
+        # A minute's window whose end is told, from its begin to near its end.
+        ("100", "75", "55s", 100),
+        ("100", "50", "50s", 100),
+        ("100", "40", "50s", 100),
+        ("100", "10", "30s", 100),
+        ("100", "0", "22s", 100),
+        ("100", "0", "15s", 100),
+        ("100", "0", "4m0s", 100),
+        ("100", "100", "59s", 100),
         ("1", "0", "1m40s", 1),
         # So little is used that the rounding hides the period.
         ("30000", "29999", "2ms", 30_000),

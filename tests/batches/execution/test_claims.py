@@ -48,7 +48,8 @@ def test_a_single_run_is_taken_once() -> None:
     assert claim_singles([run.pk], lease) == []
     run.refresh_from_db()
     assert (run.state, run.attempt, run.lease_id) == (RunState.RUNNING, 1, lease)
-    assert run.started_at is not None
+    # Taken ahead, it may never be called.
+    assert run.started_at is None
 
 
 @pytest.mark.django_db(transaction=True)

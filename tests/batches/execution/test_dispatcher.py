@@ -70,7 +70,7 @@ class Scene:
 
         lane = Lane(batch_id, start)
         lane.priority, lane.weight = priority, weight
-        self.dispatcher.add_lane(lane)
+        self.dispatcher.shares.add(lane)
         for index in range(rows):
             lane.add(prepared(batch_id, index), gate)
         self.dispatcher.schedule()
@@ -312,7 +312,7 @@ def test_a_call_is_charged_once_however_often_it_ends() -> None:
         gate.in_flight = 1
         permit = Permit(gate, 20, 10)
         gate.end_answered(permit, NEED, ANSWER, 0.1)
-        gate.end_failed(permit, WorkError(ErrorCode.TIMEOUT, "late"))
+        gate.end_failed(permit, WorkError(ErrorCode.TIMEOUT, "late"), 60.0)
         gate.end_unused(permit)
         assert gate.in_flight == 0
         said = gate.take_report(0)
@@ -338,3 +338,120 @@ async def test_who_is_cancelled_in_the_moment_of_the_grant_leaves_no_call_in_fli
     await asyncio.gather(task, return_exceptions=True)
     assert task.cancelled()
     assert gate.in_flight == 0
+
+
+async def test_while_redis_is_away_it_is_asked_about_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    gate = scene.gate()
+    scene.lane(1, gate, 5)
+    await asyncio.sleep(0.1)
+    asked = 0
+
+    async def fail(*args: Any, **options: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        raise RedisConnectionError("gone")
+
+    monkeypatch.setattr(scene.dispatcher._limiter, "exchange", fail)
+    # Five calls in flight end, and rows wait.
+    scene.lane(2, gate, 50)
+    await scene.run(1.5)
+    assert 1 <= asked <= 3
+
+
+async def test_an_error_that_nobody_foresaw_strands_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher_module, "UNREACHABLE_SECONDS", 0.05)
+    scene = Scene()
+    limiter, ask = scene.dispatcher._limiter, scene.dispatcher._limiter.exchange
+
+    async def fail(*args: Any, **options: Any) -> Any:
+        raise ValueError("odd")
+
+    monkeypatch.setattr(limiter, "exchange", fail)
+    lane = scene.lane(1, scene.gate(), 10)
+    await asyncio.sleep(0.1)
+    assert (lane.buffered, lane.held) == (10, 10)
+    monkeypatch.setattr(limiter, "exchange", ask)
+    await scene.run(0.4)
+    assert len(scene.started) == 10
+
+
+async def test_starts_are_booked_only_for_slots_that_there_are() -> None:
+    scene = Scene(slots=5)
+    gate = scene.gate(requests_per_minute=3_600)
+    scene.lane(1, gate, 500)
+    # The slots stay taken: what is booked beyond them would be lost to other processes.
+    await asyncio.sleep(1.5)
+    assert len(scene.started) == 5
+    assert gate.in_flight <= 10
+
+
+async def test_rows_that_were_taken_away_while_they_asked_never_start() -> None:
+    scene = Scene()
+    gate = scene.gate(requests_per_minute=600)
+    lane = scene.lane(1, gate, 10)
+    # One turn of the loop later they have asked, and have no answer yet.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert lane.held > lane.buffered
+    gone = [(index, 1) for index in range(10) if (1, index) not in scene.started]
+    assert len(lane.drop(gone)) == len(gone)
+    await scene.run(0.8)
+    assert {index for _, index in scene.started}.isdisjoint(index for index, _ in gone)
+    assert lane.held == 0
+    assert gate.in_flight == 0
+
+
+async def test_what_waits_before_a_gate_that_closes_again_keeps_its_order() -> None:
+    scene = Scene()
+    gate = scene.gate()
+    scene.dispatcher.close(gate, 0.2)
+    order: list[int] = []
+
+    async def admit(number: int) -> None:
+        await scene.dispatcher.admit(gate, NEED)
+        order.append(number)
+
+    tasks = [asyncio.ensure_future(admit(number)) for number in range(6)]
+    await asyncio.sleep(0.19)
+    scene.dispatcher.close(gate, 0.1)
+    await asyncio.gather(*tasks)
+    assert order == list(range(6))
+
+
+async def test_a_lifted_block_opens_the_gate_at_once() -> None:
+    scene = Scene()
+    gate = scene.gate()
+    scene.dispatcher.close(gate, 60)
+    scene.lane(1, gate, 3)
+    await asyncio.sleep(0.1)
+    assert scene.started == []
+    scene.dispatcher.close(gate, 0)
+    # What was known before says nothing any more.
+    gate.learn(gate.limits, 60.0, asyncio.get_running_loop().time() - 1)
+    assert gate.closed_until == 0
+
+
+def test_one_absurd_answer_makes_the_next_call_only_somewhat_dearer() -> None:
+    async def drive() -> None:
+        gate = Gate(Bucket(1, "m"))
+        unlimited = Need(10, None)
+        for tokens in (200, 200, 20_000_000):
+            gate.in_flight += 1
+            permit = Permit(gate, gate.cost(unlimited), 10)
+            gate.end_answered(permit, unlimited, Completion("x", usage=Usage(10, tokens)), 0.1)
+        assert gate.cost(unlimited) < 10_000
+        assert gate.take_report(0).tokens < 100_000
+
+    asyncio.run(drive())
+
+
+@pytest.mark.parametrize(("seconds", "failed"), [(60.0, 1), (1.0, 0)])
+def test_only_a_call_that_had_time_tells_of_a_provider_that_hangs(seconds: float, failed: int) -> None:
+    async def drive() -> None:
+        gate = Gate(Bucket(1, "m"))
+        gate.in_flight = 1
+        gate.end_failed(Permit(gate, 20, 10), WorkError(ErrorCode.TIMEOUT, "late"), seconds)
+        assert gate.take_report(0).failed == failed
+
+    asyncio.run(drive())

@@ -3,19 +3,28 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
+from agents.events import StepFinished
 from agents.llm.pool import ClientPool
+from agents.llm.types import MOST_TOKENS, Completion, Usage
 from agents.models import AgentVersion
 from agents.spec import AgentSpec, RunLimits
 from batches.execution.agents_cache import AgentCache
 from batches.execution.claims import ClaimedRun, claim_singles
-from batches.execution.executor import Executor, classify
+from batches.execution.dispatcher import Dispatcher
+from batches.execution.executor import MOST_FREE_ATTEMPTS, Executor, MakeMeter, classify, note
 from batches.execution.leases import open_lease
-from batches.execution.outcomes import Outcome
+from batches.execution.metering import RunMeter
+from batches.execution.outcomes import Outcome, Spent
+from batches.execution.permits import Permit
+from batches.execution.prepared import PreparedRun
 from batches.execution.remaining import within_limits
+from batches.execution.slots import Slots
 from batches.execution.storable import storable, storable_json
 from batches.models import AttemptOutcome
 from batches.states import RunState
@@ -23,6 +32,9 @@ from credentials.models import Credential
 from tests.support.factories import ECHO, make_agent, make_single_run
 from workers.engine import Engine
 from workers.errors import ErrorCode, InvalidInput, WorkError
+from workers.ratelimit.limiter import Limiter
+from workers.ratelimit.types import Limits
+from workers.redis import close_async_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,9 +52,11 @@ def claimed(version: AgentVersion, **columns: object) -> ClaimedRun:
     return claim_singles([run.pk], open_lease("p", None))[0]
 
 
-def execute(engine: Engine, run: ClaimedRun, cut_after: float | None = None) -> Outcome:
+def execute(
+    engine: Engine, run: ClaimedRun, cut_after: float | None = None, make_meter: MakeMeter | None = None
+) -> Outcome:
     """Execute `run`; cut it off after some seconds where asked."""
-    executor = Executor(AgentCache(engine), ClientPool(), "here:1:1")
+    executor = Executor(AgentCache(engine), ClientPool(), "here:1:1", make_meter)
 
     async def drive() -> Outcome:
         task = asyncio.ensure_future(executor.execute(run))
@@ -108,6 +122,53 @@ def test_each_refusal_makes_the_next_wait_longer_up_to_the_ceiling(engine: Engin
     assert 0.5 <= delays[0] <= 1
     assert 4 <= delays[1] <= 8
     assert 30 <= delays[2] <= 60
+
+
+def test_a_row_that_is_refused_for_ever_pays_for_refusals_in_the_end_and_fails(engine: Engine) -> None:
+    run = claimed(version_with(errors={"rate_limited": 1}, retry={"max_tries": 2}))
+    last_free = execute(engine, replace(run, attempt=MOST_FREE_ATTEMPTS))
+    assert (last_free.state, last_free.tries) == (RunState.QUEUED, 0)
+    paid = execute(engine, replace(run, attempt=MOST_FREE_ATTEMPTS + 1))
+    assert (paid.state, paid.tries) == (RunState.QUEUED, 1)
+    end = execute(engine, replace(run, attempt=MOST_FREE_ATTEMPTS + 2, tries=1))
+    assert (end.state, end.tries, end.error_code) == (RunState.FAILED, 2, "rate_limited")
+
+
+def test_tries_that_were_paid_for_do_not_count_among_the_free_ones(engine: Engine) -> None:
+    run = claimed(version_with(errors={"rate_limited": 1}, retry={"max_tries": 100}))
+    assert execute(engine, replace(run, attempt=MOST_FREE_ATTEMPTS + 30, tries=30)).tries == 30
+    assert execute(engine, replace(run, attempt=MOST_FREE_ATTEMPTS + 30, tries=29)).tries == 30
+
+
+def test_an_attempt_starts_with_its_first_call_however_long_later_calls_wait(engine: Engine) -> None:
+    script = [{"name": "calculator", "arguments": {"expression": "6*7"}}]
+    run = claimed(version_with(tool_calls=script, abilities=["calculator"]))
+    meters: list[RunMeter] = []
+
+    def make_meter(prepared: PreparedRun, permit: Permit | None, has_slot: bool) -> RunMeter:
+        dispatcher = Dispatcher(Slots(10), Limiter("here"))
+        gate = dispatcher.gate(prepared.agent.bucket)
+        gate.limits = Limits(requests_per_minute=120)
+        dispatcher.close(gate, 0.3)
+        meters.append(RunMeter(dispatcher, gate, prepared.need, permit, lambda *_: None, has_slot=has_slot))
+        return meters[0]
+
+    begun = timezone.now()
+    outcome = execute(engine, run, make_meter=make_meter)
+    engine.submit(close_async_connection()).result(timeout=5)
+    assert outcome.state is RunState.SUCCEEDED
+    # The first waits for the gate, the second for its turn at two a second.
+    assert meters[0].waited > 0.6
+    first_call = outcome.spent.events[0].at
+    assert begun + timedelta(seconds=0.25) < outcome.spent.started_at <= first_call
+    assert outcome.spent.latency_ms < 300
+
+
+def test_usage_beyond_all_reason_is_capped_as_the_client_caps_it() -> None:
+    spent = Spent(timezone.now(), "")
+    note(StepFinished(1, Completion("x", usage=Usage(10**12, -1)), Decimal(0), 1), spent, keep_steps=True)
+    assert spent.usage == Usage(MOST_TOKENS, 0)
+    assert spent.events[0].data["input_tokens"] == MOST_TOKENS
 
 
 def test_a_permanent_error_fails_at_once(engine: Engine) -> None:

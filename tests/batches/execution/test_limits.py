@@ -18,7 +18,7 @@ from batches.execution.host import WorkerHost
 from batches.execution.lease_loop import run_lease
 from batches.execution.leases import open_lease
 from batches.execution.unclaiming import unclaim
-from batches.models import Attempt, Batch, Run
+from batches.models import Attempt, Batch, Lease, Run
 from batches.states import BatchState, RunState
 from credentials.models import Credential, ProviderModel
 from credentials.services import set_model
@@ -34,6 +34,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerHost]:
     monkeypatch.setattr(host_module, "REFRESH_SECONDS", 0.1)
     monkeypatch.setattr(agents_cache, "FRESH_SECONDS", 0.1)
+    monkeypatch.setattr(host_module, "FRESH_SECONDS", 0.1)
     running = WorkerHost()
     yield running
     running.stop()
@@ -207,3 +208,105 @@ def test_of_more_batches_than_places_the_most_urgent_gets_one(
     first.result(timeout=10)
     assert states(urgent) == {RunState.SUCCEEDED: 5}
     assert states(low)[RunState.PENDING] > 500
+
+
+def test_two_hints_that_come_together_make_one_loop_which_a_pause_stops(host: WorkerHost) -> None:
+    version = version_with()
+    set_model(version.credential, version.model, requests_per_minute=240)
+    batch = make_batch(version=version, rows=40, state=BatchState.RUNNING)
+    working = [host.engine.submit(run_lease(host, batch.pk)) for _ in range(4)]
+    wait_for(lambda: Attempt.objects.count() >= 2, 5, "the first rows")
+    assert Lease.objects.filter(batch=batch).count() == 1
+    Batch.objects.filter(pk=batch.pk).update(state=BatchState.PAUSED)
+    for work in working:
+        work.result(timeout=5)
+    made = Attempt.objects.count()
+    host.wait(asyncio.sleep(0.7))
+    assert Attempt.objects.count() == made
+    assert RunState.RUNNING not in states(batch)
+
+
+def test_no_row_starts_after_the_end_of_its_batches_time(host: WorkerHost) -> None:
+    version = version_with()
+    set_model(version.credential, version.model, requests_per_minute=120)
+    ends = timezone.now() + timedelta(seconds=1)
+    batch = make_batch(version=version, rows=20, state=BatchState.RUNNING, expires_at=ends)
+    host.wait(run_lease(host, batch.pk))
+    assert (timezone.now() - ends).total_seconds() < 2
+    assert RunState.RUNNING not in states(batch)
+    started = Attempt.objects.values_list("started_at", flat=True)
+    assert all(moment is None or moment < ends + timedelta(seconds=0.8) for moment in started)
+
+
+def test_one_limited_model_does_not_stop_the_others_of_a_mixed_batch(host: WorkerHost) -> None:
+    slow, fast = version_with({"model": "slow"}), version_with({"model": "fast"})
+    set_model(slow.credential, "slow", requests_per_minute=30)
+    batch = make_batch(version=slow, rows=80, state=BatchState.RUNNING, is_mixed=True)
+    first = batch.run_ids[0]
+    Run.objects.of_batch(batch.pk).filter(pk__gte=first + 40).update(agent_version=fast)
+    working = host.engine.submit(run_lease(host, batch.pk))
+    done = Run.objects.of_batch(batch.pk).filter(agent_version=fast, state=RunState.SUCCEEDED)
+    wait_for(lambda: done.count() == 40, 6, "the rows of the model without a limit")
+    assert Run.objects.of_batch(batch.pk).filter(agent_version=slow, state=RunState.SUCCEEDED).count() < 20
+    Batch.objects.update(state=BatchState.PAUSED)
+    working.result(timeout=5)
+
+
+def test_a_limit_that_is_raised_is_seen_by_rows_that_wait_for_it(host: WorkerHost) -> None:
+    version = version_with()
+    # Three seconds from one to the next: the one that is booked already keeps its time.
+    set_model(version.credential, version.model, requests_per_minute=20)
+    batch = make_batch(version=version, rows=30, state=BatchState.RUNNING)
+    working = host.engine.submit(run_lease(host, batch.pk))
+    wait_for(lambda: Attempt.objects.count() >= 1, 5, "the first row")
+    set_model(version.credential, version.model, requests_per_minute=6_000)
+    working.result(timeout=8)
+    assert states(batch) == {RunState.SUCCEEDED: 30}
+
+
+def test_rows_that_waited_use_what_the_credential_is_now(host: WorkerHost) -> None:
+    version = version_with()
+    set_model(version.credential, version.model, requests_per_minute=60)
+    batch = make_batch(version=version, rows=10, state=BatchState.RUNNING)
+    working = host.engine.submit(run_lease(host, batch.pk))
+    wait_for(lambda: Attempt.objects.count() >= 1, 5, "the first row")
+    Credential.objects.update(is_active=False)
+    working.result(timeout=5)
+    batch.refresh_from_db()
+    assert batch.state == BatchState.PAUSED
+    assert states(batch)[RunState.SUCCEEDED] <= 3
+
+
+def test_single_runs_that_crowd_before_a_limit_wait_in_the_database(
+    host: WorkerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_module, "MOST_WAITING_SINGLES", 3)
+    version = version_with()
+    set_model(version.credential, version.model, requests_per_minute=6)
+    runs = [make_single_run(version) for _ in range(10)]
+    for run in runs[:5]:
+        host.engine.submit(host.run_single(run.pk))
+    host.wait(asyncio.sleep(0.5))
+    for run in runs[5:]:
+        host.wait(host.run_single(run.pk))
+    waiting = Run.objects.filter(pk__in=[run.pk for run in runs[5:]])
+    assert set(waiting.values_list("state", "attempt")) == {(RunState.QUEUED, 0)}
+    assert all(moment is not None for moment in waiting.values_list("not_before", flat=True))
+    other = make_single_run(version_with({"model": "free"}))
+    host.wait(host.run_single(other.pk))
+    other.refresh_from_db()
+    assert other.state == RunState.SUCCEEDED
+
+
+def test_a_worker_that_is_asked_to_stop_starts_no_row_that_waits(host: WorkerHost) -> None:
+    version = version_with()
+    set_model(version.credential, version.model, requests_per_minute=600)
+    batch = make_batch(version=version, rows=50, state=BatchState.RUNNING)
+    working = host.engine.submit(run_lease(host, batch.pk))
+    wait_for(lambda: Attempt.objects.count() >= 2, 5, "the first rows")
+    host.drain()
+    working.result(timeout=5)
+    made = Attempt.objects.count()
+    assert states(batch).keys() == {RunState.PENDING, RunState.SUCCEEDED}
+    host.wait(asyncio.sleep(0.5))
+    assert Attempt.objects.count() == made

@@ -50,7 +50,7 @@ def test_nothing_is_taken_or_offered_of_a_batch_whose_time_is_over() -> None:
     end_time(batch)
     assert claim_batch(batch.pk, open_lease("p", batch.pk), 5) == []
     assert not has_suspects()
-    assert claim_slice(open_lease("q", None, is_quarantine=True)) == []
+    assert claim_slice(open_lease("q", None, is_quarantine=True), 10) == []
     assert offer_batches() == 0
     assert expire_batches() == 2
 

@@ -54,7 +54,7 @@ def test_what_several_leaders_do_at_once_is_done_once() -> None:
     claim_singles([single.pk], open_lease("dead", None))
     alone = make_batch(rows=1, state=BatchState.RUNNING)
     Run.objects.of_batch(alone.pk).update(crash_slice=1, crashes=11)
-    claim_slice(open_lease("child", None, is_quarantine=True))
+    claim_slice(open_lease("child", None, is_quarantine=True), 10)
     expire_leases()
     claim(cancelled, 10)
     Batch.objects.filter(pk=cancelled.pk).update(state=BatchState.CANCELLING, cancelling_at=timezone.now())

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -13,10 +15,11 @@ from django.utils import timezone
 
 from batches.execution.clock import now_plus
 from batches.execution.host import WorkerHost
-from batches.execution.leases import HEARTBEAT_SECONDS
+from batches.execution.leases import HEARTBEAT_SECONDS, open_lease
 from batches.execution.suspects import claim_slice, has_suspects
 from batches.models import Attempt, Batch, Lease, Run
 from batches.quarantine import child, keeper, slice
+from batches.quarantine.exits import FAILED
 from batches.quarantine.keeper import QuarantineKeeper
 from batches.states import BatchState, RunState
 from credentials.models import Credential
@@ -79,13 +82,39 @@ def test_a_suspect_that_is_due_soon_is_waited_for(host: WorkerHost) -> None:
 def test_a_slice_under_a_lost_lease_is_not_taken(host: WorkerHost, monkeypatch: pytest.MonkeyPatch) -> None:
     suspects(2, 4)
 
-    def late(lease_id: int, **options: bool) -> object:
+    def late(lease_id: int, most: int, **options: bool) -> object:
         expire_leases()
-        return claim_slice(lease_id, **options)
+        return claim_slice(lease_id, most, **options)
 
     monkeypatch.setattr(child, "claim_slice", late)
     assert host.wait(child.run_slice(host, smallest=False)) == 0
     assert has_suspects()
+
+
+def test_no_more_suspects_run_at_once_than_the_process_has_slots(settings: LazySettings) -> None:
+    settings.ARBORETUM_WORKER_SLOTS = 3
+    small = WorkerHost(process="child")
+    try:
+        batch = suspects(8, 100)
+        small.wait(child.run_slices(small, 0))
+    finally:
+        small.stop()
+    assert states(batch) == {("succeeded", 1)}
+    # 3 + 3 + 2: a slice is over before the next one is taken.
+    assert Lease.objects.count() == 3
+
+
+def test_a_suspect_gives_no_slot_back_that_it_never_had(host: WorkerHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(host.dispatcher, "give_slot_back", lambda: given.append(host.slots.free))
+    simulated = {"reply": "echo", "latency": 0, "tool_calls": [{"name": "now", "arguments": {}}]}
+    agent = make_agent(parameters={"simulated": simulated}, abilities=["now"])
+    batch = make_batch(version=agent.current_version, rows=2, state=BatchState.RUNNING)
+    Run.objects.of_batch(batch.pk).update(crash_slice=4, crashes=1)
+    host.wait(child.run_slices(host, 0))
+    assert states(batch) == {("succeeded", 1)}
+    assert set(Attempt.objects.values_list("steps", flat=True)) == {2}
+    assert (given, host.slots.free) == ([], host.slots.size)
 
 
 def block() -> None:
@@ -232,6 +261,61 @@ def test_after_a_child_that_cannot_start_the_next_one_waits(
     wait_for(lambda: not kept.is_running, 30, "the child to fail")
     kept.look("worker", may_start=True)
     assert not kept.has_child
+    kept.look("worker", may_start=True)
+    assert not kept.has_child
+    assert has_suspects()
+
+
+@pytest.mark.worker
+def test_a_child_that_cannot_go_on_says_so_by_its_exit_code(
+    kept: QuarantineKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspects(1, 1)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "settings_that_do_not_exist")
+    kept.look("worker", may_start=True)
+    assert kept._child is not None
+    assert kept._child.process.wait(30) == FAILED
+
+
+@pytest.mark.worker
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        (f"exit {FAILED}", ("pending", 1, "handed_back")),
+        ("exit 0", ("pending", 1, "handed_back")),
+        ("exit 7", ("failed", 2, "crashed")),
+        ("kill -KILL $$", ("failed", 2, "crashed")),
+    ],
+)
+def test_only_a_death_is_laid_to_the_run_that_was_alone(
+    kept: QuarantineKeeper, monkeypatch: pytest.MonkeyPatch, short_folder: Path, end: str, found: tuple[str, int, str]
+) -> None:
+    python = short_folder / "python"
+    python.write_text(f"#!/bin/sh\n{end}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    batch = suspects(1, 1)
+    kept.look("worker", may_start=True)
+    assert len(claim_slice(open_lease("worker:q0", None, is_quarantine=True), 1)) == 1
+    wait_for(lambda: not kept.is_running, 5, "the child to end")
+    kept.look("worker", may_start=False)
+    assert not kept.has_child
+    run = Run.objects.of_batch(batch.pk).get()
+    assert (run.state, run.crashes, run.attempts.get().outcome) == found
+
+
+@pytest.mark.worker
+def test_after_a_child_that_could_not_go_on_the_next_one_waits(
+    kept: QuarantineKeeper, monkeypatch: pytest.MonkeyPatch, short_folder: Path
+) -> None:
+    python = short_folder / "python"
+    python.write_text(f"#!/bin/sh\nexit {FAILED}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    suspects(2, 4)
+    kept.look("worker", may_start=True)
+    assert len(claim_slice(open_lease("worker:q0", None, is_quarantine=True), 2)) == 2
+    wait_for(lambda: not kept.is_running, 5, "the child to end")
     kept.look("worker", may_start=True)
     assert not kept.has_child
     assert has_suspects()

@@ -24,6 +24,8 @@ from .helpers import claim, expire_leases, failure, success
 
 pytestmark = pytest.mark.django_db
 
+MOST = 1000
+
 
 def quarantine(process: str = "q") -> int:
     """Open a lease of a process in quarantine."""
@@ -39,7 +41,7 @@ def suspects(number: int, crash_slice: int | None = None) -> Batch:
 
 def take_slice(process: str = "q", **options: bool) -> list[int]:
     """Have a process in quarantine take a slice; return its run ids."""
-    return [run.id for run in claim_slice(quarantine(process), **options)]
+    return [run.id for run in claim_slice(quarantine(process), MOST, **options)]
 
 
 def test_all_leases_of_a_dead_process_count_as_one_crash() -> None:
@@ -133,14 +135,14 @@ def test_no_slice_is_taken_under_a_dead_lease() -> None:
     lease = quarantine()
     expire_leases()
     with pytest.raises(LeaseLost):
-        claim_slice(lease)
+        claim_slice(lease, MOST)
     assert has_suspects()
 
 
 def test_what_a_slice_still_held_is_what_halves_next() -> None:
     suspects(20)
     lease = quarantine("child")
-    runs = claim_slice(lease)
+    runs = claim_slice(lease, MOST)
     assert len(runs) == 10
     store_outcomes([success(run) for run in runs[:4]])
     assert reap_process("child", is_gone=True, is_blamed=True) == 6
@@ -197,7 +199,7 @@ def test_a_child_that_was_stuck_is_known_to_be_gone_but_not_to_be_killed_by_its_
 
 def test_suspects_that_are_handed_back_stay_suspects() -> None:
     suspects(8)
-    runs = claim_slice(lease := quarantine())
+    runs = claim_slice(lease := quarantine(), MOST)
     release_leases([lease])
     assert set(Run.objects.values_list("state", "crash_slice", "crashes")) == {("pending", 8, 1)}
     assert set(Attempt.objects.values_list("outcome", flat=True)) == {"handed_back"}
@@ -214,7 +216,7 @@ def test_a_child_that_was_stopped_leaves_no_crash() -> None:
 
 def test_a_suspect_is_retried_from_the_beginning_when_a_user_asks() -> None:
     batch = suspects(1)
-    (run,) = claim_slice(quarantine())
+    (run,) = claim_slice(quarantine(), MOST)
     store_outcomes([failure(run)])
     assert BatchManager(batch.owner).retry(batch) == 1
     assert [taken.id for taken in claim_batch(batch.pk, open_lease("p", batch.pk), 5)] == [run.id]
@@ -236,7 +238,7 @@ def test_one_deadly_run_is_found_and_all_others_succeed(in_hand: int, place: str
     runs_of_it, children = 1, itertools.count(1)
     while has_suspects():
         child = f"child{next(children)}"
-        runs = claim_slice(quarantine(child))
+        runs = claim_slice(quarantine(child), MOST)
         if deadly not in {run.id for run in runs}:
             store_outcomes([success(run) for run in runs])
             continue

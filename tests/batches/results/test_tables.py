@@ -17,8 +17,8 @@ LEFT_OUT = {
     "agents_agent": {"description", "updated_at"},
     "agents_agentversion": {"max_steps", "max_tokens", "max_cost", "retry", "note", "created_by_id"},
     "batches_batch": {
-        "state_reason", "priority", "weight", "max_cost", "input_bytes", "skipped_rows", "metadata", "updated_at",
-        "finalizing_at", "cancelling_at", "expires_at",
+        "state_reason", "priority", "weight", "is_mixed", "max_cost", "input_bytes", "skipped_rows", "metadata",
+        "updated_at", "finalizing_at", "cancelling_at", "expires_at",
     },
     # How a run is executed is no result.
     "batches_run": {"lease_id", "token", "not_before", "reserved_cost"},

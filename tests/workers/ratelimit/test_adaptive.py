@@ -5,10 +5,12 @@ import asyncio
 import pytest
 
 from tests.workers.ratelimit.callers import BUCKET
+from workers.ratelimit.keys import bucket_key
 from workers.ratelimit.limiter import Limiter
 from workers.ratelimit.readout import bucket_states
 from workers.ratelimit.tuning import Tuning
 from workers.ratelimit.types import Binding, Grant, Limits, Report
+from workers.redis import connection
 
 pytestmark = pytest.mark.any_database
 
@@ -143,6 +145,66 @@ async def test_a_cut_that_makes_nothing_faster_is_taken_back_and_slow_is_usual_f
         await process.tell(succeeded=1, slowness=0.1, latency=0.1)
         await asyncio.sleep(0.05)
     assert ceiling() is None
+
+
+class Slow(Overloaded):
+    """A process whose calls are slow, though they once were fast."""
+
+    def __init__(self, held: int) -> None:
+        super().__init__(held)
+        self.limiter = Limiter("p", Tuning(cut_pause=0.05, slow_after=0.0, slow_extra=0.05))
+
+    async def be_fast(self) -> None:
+        await self.tell(succeeded=1, slowness=0.001, latency=0.001)
+
+    async def be_slow(self, reports: int = 6) -> None:
+        for _ in range(reports):
+            await self.tell(succeeded=1, slowness=0.1, latency=0.1)
+
+
+async def test_slowness_that_a_cut_did_not_mend_leaves_the_ceiling_that_overload_had_set() -> None:
+    process = Slow(100)
+    await process.be_fast()
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    assert ceiling() == 70
+    process.held = 60
+    await process.tell()
+    await asyncio.sleep(0.1)
+    await process.be_slow()
+    assert ceiling() == 42
+    await asyncio.sleep(0.25)
+    await process.be_slow(1)
+    assert ceiling() == 70
+    assert connection().hmget(bucket_key(BUCKET), "threshold", "first_cut") == [b"70", b"100"]
+
+
+async def test_slowness_of_too_few_calls_to_cut_leaves_the_ceiling_alone() -> None:
+    process = Slow(12)
+    await process.be_fast()
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    assert ceiling() == 8
+    process.held = 8
+    await process.tell()
+    await asyncio.sleep(0.1)
+    await process.be_slow()
+    await asyncio.sleep(0.25)
+    await process.be_slow(3)
+    assert ceiling() == 8
+
+
+async def test_overload_after_a_cut_for_slowness_is_not_taken_back_with_it() -> None:
+    process = Slow(100)
+    await process.be_fast()
+    await process.be_slow()
+    assert ceiling() == 70
+    process.held = 70
+    await process.tell()
+    await asyncio.sleep(0.15)
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    assert ceiling() == 49
+    await asyncio.sleep(0.25)
+    await process.be_slow(1)
+    assert 0 < (ceiling() or 0) <= 49
 
 
 async def test_longer_answers_are_not_slowness() -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 import redis
+import structlog
 
 from tests.support.waiting import wait_for
 from tests.workers.ratelimit.callers import BUCKET
@@ -147,6 +148,50 @@ async def test_a_listener_notices_a_server_that_fell_silent(monkeypatch: pytest.
     assert has_listener(), "pongs keep the subscription"
     await Limiter("p").block(BUCKET, 7, whole_credential=False, reason="429")
     assert (await listener.next())[0] == 7
+    await listener.stop()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"no json",
+        b"\xff",
+        b"7",
+        b"[1, 2]",
+        b'["x", "m", 1]',
+        b"[1, 2, 3]",
+        b'[1, "m", "2"]',
+        b'[1, "m", NaN]',
+        b'"abc"',
+    ],
+)
+async def test_a_message_that_is_no_block_is_logged_and_passed_over(message: bytes) -> None:
+    listener = Listener()
+    await listener.subscribed()
+    with structlog.testing.capture_logs() as logs:
+        connection().publish(BLOCKS, message)
+        await Limiter("p").block(BUCKET, 7, whole_credential=False, reason="429")
+        assert await listener.next() == (7, "gpt-tested", pytest.approx(7, abs=0.05))
+    assert [entry["event"] for entry in logs] == ["block_unheard"]
+    await listener.stop()
+
+
+async def test_a_listener_that_fails_on_a_block_hears_the_next() -> None:
+    listener, heard = Listener(), list[int]()
+
+    def fail_once(credential: int, model: str | None, seconds: float) -> None:
+        heard.append(credential)
+        if len(heard) == 1:
+            raise LookupError("no such gate")
+        listener.event.set()
+
+    await listener.stop()
+    listener.task = asyncio.create_task(Limiter("listener").listen(fail_once))
+    await listener.subscribed()
+    for bucket in (BUCKET, STRANGER):
+        await Limiter("p").block(bucket, 7, whole_credential=False, reason="429")
+    await asyncio.wait_for(listener.event.wait(), 5)
+    assert heard == [7, 8]
     await listener.stop()
 
 

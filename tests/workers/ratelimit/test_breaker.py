@@ -91,3 +91,13 @@ async def test_a_failed_probe_keeps_it_open() -> None:
     assert (await tell(limiter, wanted=1)).is_probe
     assert (await tell(limiter, wanted=5, failed=1)).delays == ()
     assert breaker() == "open"
+
+
+async def test_a_probe_keeps_to_the_ceiling() -> None:
+    limiter, limits = Limiter("p", TUNING), Limits(max_concurrency=2)
+    await limiter.exchange(BUCKET, limits, Report(in_flight=2, failed=20), [])
+    await asyncio.sleep(0.42)
+    grant = await limiter.exchange(BUCKET, limits, Report(in_flight=2, waiting=5), [1] * 5)
+    assert (grant.delays, grant.is_probe, grant.binding) == ((), False, Binding.CONCURRENCY)
+    grant = await limiter.exchange(BUCKET, limits, Report(in_flight=1, waiting=5), [1] * 5)
+    assert (grant.delays, grant.is_probe, grant.binding) == ((0.0,), True, Binding.BREAKER)

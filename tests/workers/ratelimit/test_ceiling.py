@@ -7,7 +7,7 @@ import pytest
 from tests.workers.ratelimit.callers import BUCKET, Caller, Ledger, run_together
 from workers.ratelimit.limiter import Limiter
 from workers.ratelimit.tuning import Tuning
-from workers.ratelimit.types import Binding, Limits, Report
+from workers.ratelimit.types import Binding, Bucket, Limits, Report
 from workers.redis import connection
 
 pytestmark = pytest.mark.any_database
@@ -48,10 +48,13 @@ async def test_a_dead_process_holds_no_places_for_long() -> None:
     await Limiter("dead", tuning).exchange(BUCKET, LIMITS, Report(waiting=20), [1] * 20)
     alive = Limiter("alive", tuning)
     assert (await alive.exchange(BUCKET, LIMITS, Report(waiting=5), [1] * 5)).delays == ()
-    await asyncio.sleep(0.35)
-    assert len((await alive.exchange(BUCKET, LIMITS, Report(waiting=5), [1] * 5)).delays) == 5
-    await asyncio.sleep(0.2)
-    await alive.exchange(BUCKET, LIMITS, Report(), [])
+    for _ in range(3):
+        await asyncio.sleep(0.12)
+        grant = await alive.exchange(BUCKET, LIMITS, Report(waiting=5), [1] * 5)
+    assert len(grant.delays) == 5
+    for _ in range(2):
+        await asyncio.sleep(0.1)
+        await alive.exchange(BUCKET, LIMITS, Report(), [])
     assert connection().hkeys("arboretum:limit:processes:7:gpt-tested") == [b"alive"]
 
 
@@ -68,3 +71,35 @@ async def test_a_ceiling_and_a_rate_bind_together() -> None:
     await asyncio.sleep(0.6)
     grant = await limiter.exchange(BUCKET, limits, Report(waiting=9), [1] * 9)
     assert (len(grant.delays), grant.binding) == (3, Binding.CONCURRENCY)
+
+
+async def test_who_waits_below_a_ceiling_asks_ever_less_often_until_something_happens() -> None:
+    holder, waiter = Limiter("holder"), Limiter("waiter")
+    await holder.exchange(BUCKET, LIMITS, Report(waiting=17), [1] * 17)
+
+    async def pause(in_flight: int) -> float:
+        return (await waiter.exchange(BUCKET, LIMITS, Report(in_flight=in_flight, waiting=9), [1] * 9)).retry_in
+
+    assert await pause(0) == 0.1, "three were granted"
+    assert [await pause(3) for _ in range(6)] == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    await holder.exchange(BUCKET, LIMITS, Report(in_flight=17), [])
+    assert await pause(2) == 0.1, "one ended, and its place was granted"
+    assert [await pause(3) for _ in range(2)] == [0.1, 0.2]
+    other = Bucket(7, "other")
+    assert (await waiter.exchange(other, LIMITS, Report(waiting=30), [1] * 30)).retry_in == 0.1
+
+
+async def test_a_call_that_ended_below_a_ceiling_makes_the_process_ask_soon() -> None:
+    greedy, poor = Limiter("greedy"), Limiter("poor")
+    await greedy.exchange(BUCKET, LIMITS, Report(waiting=20), [1] * 20)
+    await poor.exchange(BUCKET, LIMITS, Report(waiting=20), [1] * 20)
+
+    async def pause(in_flight: int) -> float:
+        report = Report(in_flight=in_flight, waiting=9)
+        grant = await greedy.exchange(BUCKET, LIMITS, report, [1] * 9)
+        assert grant.delays == ()
+        return grant.retry_in
+
+    assert [await pause(20) for _ in range(3)] == [0.1, 0.2, 0.4]
+    assert await pause(19) == 0.1
+    assert await pause(19) == 0.2

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.workers.ratelimit.callers import Caller, Ledger, run_together
+from tests.workers.ratelimit.callers import Caller, Ledger, run_together, sharp
 from workers.ratelimit.tuning import Tuning
 from workers.ratelimit.types import Limits
 
@@ -25,6 +25,7 @@ def tokens(ledger: Ledger) -> int:
     return sum(cost for _, cost in ledger.starts)
 
 
+@sharp
 async def test_no_window_holds_more_than_the_limit_where_calls_are_large() -> None:
     ledger = Ledger()
     await run_together([Caller(f"p{i}", ledger, LIMITS, [150, 125] * 20, tuning=TUNING) for i in range(3)], 2)
@@ -32,6 +33,7 @@ async def test_no_window_holds_more_than_the_limit_where_calls_are_large() -> No
     assert tokens(ledger) >= 1200
 
 
+@sharp
 async def test_calls_that_fill_the_window_evenly_use_it_wholly() -> None:
     ledger = Ledger()
     await run_together([Caller(f"p{i}", ledger, LIMITS, [50] * 60, tuning=TUNING) for i in range(3)], 2)
@@ -39,6 +41,7 @@ async def test_calls_that_fill_the_window_evenly_use_it_wholly() -> None:
     assert tokens(ledger) >= 0.85 * 1000 * 1.9 * TUNING.window / REACH
 
 
+@sharp
 async def test_a_large_call_gets_its_turn_among_small_ones_of_others() -> None:
     ledger = Ledger()
     small = [Caller(f"p{i}", ledger, LIMITS, [5] * 900, tuning=TUNING) for i in range(3)]
@@ -49,11 +52,13 @@ async def test_a_large_call_gets_its_turn_among_small_ones_of_others() -> None:
     assert tokens(ledger) >= 0.7 * 2400
 
 
+@sharp
 async def test_a_call_larger_than_the_limit_goes_alone() -> None:
     ledger = Ledger()
     small = Caller("small", ledger, LIMITS, [5] * 500, tuning=TUNING)
     huge = Caller("huge", ledger, LIMITS, [5000], tuning=TUNING)
     await run_together([small, huge], 2.5)
+    ledger.require_sharpness()
     [at] = [at for at, cost in ledger.starts if cost == 5000]
     near = [other for other, cost in ledger.starts if cost == 5 and abs(other - at) < REACH - 2 * ledger.blur]
     assert near == []

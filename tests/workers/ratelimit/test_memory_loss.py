@@ -9,7 +9,7 @@ import time
 import pytest
 import redis
 
-from tests.workers.ratelimit.callers import BUCKET, Caller, Ledger, run_together
+from tests.workers.ratelimit.callers import BUCKET, Caller, Ledger, run_together, sharp
 from workers.embedded.valkey import EmbeddedValkey
 from workers.presence import announce
 from workers.ratelimit.keys import bucket_key
@@ -27,6 +27,7 @@ async def flush_after(seconds: float) -> None:
     await async_connection().flushall()
 
 
+@sharp
 async def test_a_flush_never_lets_requests_exceed_the_limit() -> None:
     ledger, limits = Ledger(), Limits(requests_per_minute=6000)
     callers = [Caller(f"p{i}", ledger, limits, [1] * 400) for i in range(3)]
@@ -36,6 +37,7 @@ async def test_a_flush_never_lets_requests_exceed_the_limit() -> None:
     assert len(ledger.starts) >= 50
 
 
+@sharp
 async def test_a_flush_never_lets_large_calls_exceed_the_limit() -> None:
     tuning = Tuning(window=0.5, lateness=0.03, slice=0.01, horizon=0.1, catch_up=0.025)
     ledger, limits = Ledger(), Limits(tokens_per_minute=60_000)

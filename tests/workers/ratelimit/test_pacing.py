@@ -4,13 +4,14 @@ import asyncio
 
 import pytest
 
-from tests.workers.ratelimit.callers import BUCKET, Caller, Ledger, run_together
+from tests.workers.ratelimit.callers import BUCKET, Caller, Ledger, run_together, sharp
 from workers.ratelimit.limiter import Limiter
 from workers.ratelimit.types import Binding, Bucket, Limits, Report
 
 pytestmark = pytest.mark.any_database
 
 
+@sharp
 async def test_requests_of_four_processes_keep_to_the_limit_and_use_it() -> None:
     ledger, limits = Ledger(), Limits(requests_per_minute=6000)
     await run_together([Caller(f"p{i}", ledger, limits, [1] * 400) for i in range(4)], 2)
@@ -22,6 +23,7 @@ async def test_requests_of_four_processes_keep_to_the_limit_and_use_it() -> None
     assert ledger.exchanges < len(times)
 
 
+@sharp
 async def test_tokens_of_four_processes_keep_to_the_limit_and_use_it() -> None:
     ledger, limits = Ledger(), Limits(tokens_per_minute=600_000)
     callers = [Caller(f"p{i}", ledger, limits, [40, 90, 130, 60] * 100) for i in range(4)]

@@ -56,6 +56,39 @@ async def test_a_block_shows_until_when() -> None:
     assert bucket_states([BUCKET])[BUCKET].binding is Binding.BLOCKED
 
 
+async def test_nothing_of_a_block_that_is_over_is_shown() -> None:
+    first, second = Limiter("p"), Limiter("q")
+    await first.block(BUCKET, 0.6, whole_credential=False, reason="429")
+    for limiter in (first, second):
+        assert (await limiter.exchange(BUCKET, Limits(), Report(waiting=2), [1, 1])).binding is Binding.BLOCKED
+    await asyncio.sleep(0.65)
+    state = bucket_states([BUCKET])[BUCKET]
+    assert (state.waiting, state.binding, state.since, state.until, state.blocked_reason) == (4, None, None, None, "")
+    grant = await first.exchange(BUCKET, Limits(), Report(waiting=2), [1, 1])
+    assert (len(grant.delays), grant.since) == (2, 0)
+    assert (await second.exchange(BUCKET, Limits(), Report(waiting=2), [1, 1])).since == 0
+
+
+async def test_no_time_of_the_past_is_shown() -> None:
+    limits = Limits(max_concurrency=1)
+    await Limiter("p").exchange(BUCKET, limits, Report(waiting=2), [1, 1])
+    await asyncio.sleep(0.15)
+    state = bucket_states([BUCKET])[BUCKET]
+    assert (state.binding, state.until) == (Binding.CONCURRENCY, None)
+    assert state.since is not None
+
+
+async def test_an_exchange_that_grants_all_that_waits_ends_the_limit() -> None:
+    limiter, limits = Limiter("p"), Limits(requests_per_minute=60_000)
+    await limiter.exchange(BUCKET, limits, Report(waiting=900), [1] * 900)
+    assert bucket_states([BUCKET])[BUCKET].since is not None
+    await asyncio.sleep(0.7)
+    grant = await limiter.exchange(BUCKET, limits, Report(waiting=5), [1] * 5)
+    assert (len(grant.delays), grant.since) == (5, 0)
+    state = bucket_states([BUCKET])[BUCKET]
+    assert (state.binding, state.since, state.until) == (None, None, None)
+
+
 async def test_idle_keys_expire() -> None:
     limiter = Limiter("p")
     await limiter.exchange(BUCKET, Limits(tokens_per_minute=60_000), Report(waiting=1), [1])

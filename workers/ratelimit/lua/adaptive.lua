@@ -1,17 +1,40 @@
 -- The adaptive ceiling of calls in flight (AIMD): there is none until the provider is overloaded or slow; it is cut by
 -- a share, grows with successes and disappears when the provider bears twice what it was first cut at.
 
-local function forget_ceiling()
-  for _, name in ipairs({'ceiling', 'threshold', 'first_cut'}) do set(name, nil) end
+local CEILING = {'ceiling', 'threshold', 'first_cut'}
+
+-- The ceiling that a cut for slowness replaced is kept until it is known whether the cut was of use.
+local function remember_ceiling()
+  for _, name in ipairs(CEILING) do set('unslowed_' .. name, state[name]) end
 end
 
-local function cut(held, least)
+local function restore_ceiling()
+  for _, name in ipairs(CEILING) do set(name, state['unslowed_' .. name]) end
+end
+
+-- The last cut is final.
+local function forget_slow_cut()
+  set('slow_before', nil)
+  for _, name in ipairs(CEILING) do set('unslowed_' .. name, nil) end
+end
+
+local function forget_ceiling()
+  forget_slow_cut()
+  for _, name in ipairs(CEILING) do set(name, nil) end
+end
+
+-- What a cut would leave; nil: nothing is to be cut now.
+local function lower_ceiling(held, least)
   local pause = math.max(TUNING.cut_pause, state.latency or 0) * SECOND
   -- Calls that started before the last cut say nothing about it.
-  if state.cut_at and now - state.cut_at < pause then return end
+  if state.cut_at and now - state.cut_at < pause then return nil end
   local base = math.min(state.ceiling or held, held)
   local lower = math.max(least, math.floor(TUNING.cut_share * base))
-  if base < least or lower >= (state.ceiling or math.huge) then return end
+  if base < least or lower >= (state.ceiling or math.huge) then return nil end
+  return lower
+end
+
+local function cut(held, lower)
   if not state.ceiling then set('first_cut', math.max(1, held)) end
   set('ceiling', lower)
   set('threshold', lower)
@@ -58,7 +81,7 @@ local function has_stayed_slow()
   set('measured_at', now)
   if not is_slow(silence) then
     set('slow_since', nil)
-    set('slow_before', nil)
+    forget_slow_cut()
     return false
   end
   if not state.slow_since or silence > TUNING.slow_silence * SECOND then set('slow_since', now) end
@@ -70,24 +93,34 @@ local function accept_slowness()
   set('best_slowness', state.slowness)
   set('best_latency', state.latency)
   set('slow_since', nil)
-  set('slow_before', nil)
-  forget_ceiling()
+  restore_ceiling()
+  forget_slow_cut()
 end
 
 local function cut_for_slowness(held)
   if state.slow_before then
     local pause = math.max(TUNING.cut_pause, 2 * state.latency) * SECOND
-    if now - (state.cut_at or 0) < pause then return end
+    if now - state.cut_at < pause then return end
     if state.slowness > TUNING.slow_gain * state.slow_before then return accept_slowness() end
   end
+  local lower = lower_ceiling(held, TUNING.slow_floor)
+  if not lower then return end
+  remember_ceiling()
   set('slow_before', state.slowness)
-  cut(held, TUNING.slow_floor)
+  cut(held, lower)
+end
+
+local function cut_for_overload(held)
+  local lower = lower_ceiling(held, 1)
+  if not lower then return end
+  forget_slow_cut()
+  cut(held, lower)
 end
 
 local function adapt(held)
   local stays_slow = has_stayed_slow()
   if report.overloaded > 0 then
-    cut(held, 1)
+    cut_for_overload(held)
   elseif stays_slow then
     cut_for_slowness(held)
   else

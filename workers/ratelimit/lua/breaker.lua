@@ -18,6 +18,7 @@ local function forget_slices()
 end
 
 local function close()
+  forget_slow_cut()
   set('ceiling', TUNING.reopened_ceiling)
   set('threshold', math.max(TUNING.reopened_threshold, math.floor(state.open_held / 2)))
   set('first_cut', math.max(TUNING.reopened_threshold, state.open_held))

@@ -45,13 +45,13 @@ end
 
 -- How many calls the ceilings and the breaker allow, what binds beyond, and when to ask again.
 local function allowance()
-  if state.open_since then
-    if now < state.probe_at then return 0, BREAKER, state.probe_at - now end
-    return 1, BREAKER, TUNING.probe_pause * SECOND
-  end
   local room, reason = math.huge, nil
   if max_concurrency > 0 then
-    room, reason = math.min(room_below(max_concurrency), settling_room(max_concurrency)), CONCURRENCY
+    room, reason = math.max(0, math.min(room_below(max_concurrency), settling_room(max_concurrency))), CONCURRENCY
+  end
+  if state.open_since then
+    if now < state.probe_at then return 0, BREAKER, state.probe_at - now end
+    if room > 0 then return 1, BREAKER, TUNING.probe_pause * SECOND end
   end
   if state.ceiling then
     local below = room_below(math.floor(state.ceiling))
@@ -61,18 +61,18 @@ local function allowance()
 end
 
 -- Calls that nothing paces start now, all alike: a count says it.
-local function grant_unpaced(room)
-  granted = math.min(wanted, room)
-  for i = 0, granted - 1 do granted_tokens = granted_tokens + tonumber(ARGV[FIRST_COST + i]) end
+local function grant_unpaced(most)
+  granted = most
+  for i = 0, granted - 1 do granted_tokens = granted_tokens + cost_at(i) end
 end
 
-local function grant_one(start, cost)
-  local early = TUNING.catch_up * SECOND
-  if has_turn() then
-    early = early + start - state.turn_since
+local function grant_one(place, start)
+  local cost, since = cost_at(place), nil
+  if has_call_turn(place) then
+    since = state.turn_since
     give_up_turn()
   end
-  pay(start, cost, early)
+  pay(start, cost, since)
   if token_time then remember_tokens(start, math.ceil(paced_cost(cost))) end
   set('started_at', math.ceil(start))
   granted, granted_tokens = granted + 1, granted_tokens + cost
@@ -80,18 +80,21 @@ local function grant_one(start, cost)
   has_delay = has_delay or start > now
 end
 
+-- Who just had the turn lets others have it.
+local function may_take_turn(had_turn)
+  return not state.turn and now >= (state.no_turn_until or 0) and not (had_turn and others.waiting > 0)
+end
+
 -- The start of the next call and what keeps it until then; takes the turn where only the window keeps it.
-local function find_start(cost, blocked, had_turn)
+local function find_start(place, blocked, had_turn)
   local start, reason = now, nil
   -- The window's list is in the order of starts.
   if token_time and (state.started_at or 0) > start then start, reason = state.started_at, TOKENS end
   if blocked > start then start, reason = blocked, BLOCKED end
   start, reason = paced_start(start, reason)
-  local fits = token_time and fitting_start(paced_cost(cost)) or 0
+  local fits = token_time and fitting_start(paced_cost(cost_at(place))) or 0
   if fits <= start then return start, reason end
-  -- Who just had the turn lets others have it.
-  local may_take = not had_turn or others.waiting == 0
-  if fits > now + HORIZON and may_take then take_turn(fits, start) end
+  if fits > now + HORIZON and may_take_turn(had_turn) then take_turn(place, fits, start) end
   return fits, TOKENS
 end
 
@@ -102,17 +105,15 @@ local function pause_until(start)
   return math.max(start - now - HORIZON, HORIZON * (0.3 + 0.4 * noise))
 end
 
-local function grant_paced(room, blocked)
-  local had_turn = has_turn()
-  for i = 0, math.min(wanted, room) - 1 do
-    local cost = tonumber(ARGV[FIRST_COST + i])
-    local start, reason = find_start(cost, blocked, had_turn)
+local function grant_paced(most, blocked, had_turn)
+  for place = 0, most - 1 do
+    local start, reason = find_start(place, blocked, had_turn)
     if start > now + HORIZON then
       binding, retry_in = reason, pause_until(start)
       if has_turn() then retry_in = math.min(retry_in, TURN_ASKS) end
       return
     end
-    grant_one(start, cost)
+    grant_one(place, start)
   end
 end
 
@@ -121,29 +122,38 @@ local function grant(blocked)
     binding, retry_in = BLOCKED, blocked - now
     return
   end
-  if token_time and turn_of_another() then
-    -- A moment after that one has asked.
-    binding, retry_in = TOKENS, math.max(0, state.turn_start - HORIZON - now) + SECOND / 20
-    return
-  end
+  local had_turn = has_turn()
+  local free = token_time and free_of_turn() or wanted
   local room, reason, pause = allowance()
-  if request_gap or token_time or blocked > now then grant_paced(room, blocked) else grant_unpaced(room) end
-  if not binding and granted < wanted then binding, retry_in = reason, pause end
+  local most = math.min(free, room)
+  if request_gap or token_time or blocked > now then grant_paced(most, blocked, had_turn) else grant_unpaced(most) end
+  if not binding and granted < free then
+    binding, retry_in = reason, pause
+  elseif not binding and granted < wanted then
+    binding, retry_in = TOKENS, turn_pause()
+  end
   if state.open_since and granted > 0 then
     is_probe = true
     set('probe_at', now + TUNING.probe_pause * SECOND)
   end
 end
 
--- Limited is a bucket from the first exchange that keeps calls waiting until none waits in any process.
-local function note_binding()
+local function forget_binding()
+  for _, name in ipairs({'since', 'binding', 'until'}) do set(name, nil) end
+end
+
+-- Limited is a bucket from the first exchange that keeps calls waiting until none waits in any process, or the block
+-- that kept them is over.
+local function note_binding(blocked)
   if binding then
     if not state.since then set('since', now) end
     set('binding', binding)
     local ahead = (binding == REQUESTS or binding == TOKENS) and HORIZON or 0
     set('until', math.floor(now + retry_in + ahead))
+  elseif state.binding == BLOCKED and blocked <= now then
+    forget_binding()
   elseif others.waiting == 0 and report.waiting <= granted then
-    for _, name in ipairs({'since', 'binding', 'until'}) do set(name, nil) end
+    forget_binding()
   end
 end
 
@@ -162,7 +172,7 @@ load_state()
 load_processes()
 if not state.born then
   set('born', now)
-  start_settling(nil)
+  start_settling(last_peers > 0 and last_peers or nil)
 end
 if is_repeated() then ignore_report() end
 learn_told_limits()
@@ -171,9 +181,10 @@ make_up_for_lost_memory(has_restarted())
 bound_arrivals()
 count_report()
 keep_known_block()
-if wanted > 0 then grant(blocked_until()) end
+local blocked = blocked_until()
+if wanted > 0 then grant(blocked) end
 learn_refunds(binding)
-note_binding()
+note_binding(blocked)
 add('granted', granted)
 add('granted_tokens', granted_tokens)
 save_mine(granted)

@@ -51,7 +51,9 @@ end
 
 -- Charged minus reserved: tokens that were not expected are paid later, those given back are free again.
 local function settle_tokens()
-  if token_time and report.tokens ~= 0 then set('token_at', (state.token_at or now) + report.tokens * token_time) end
+  if not token_time or report.tokens == 0 then return end
+  set('token_at', (state.token_at or now) + report.tokens * token_time)
+  if state.turn then add('turn_since', report.tokens * token_time) end
 end
 
 -- The earliest start of a call and what keeps it, from `floor` on.
@@ -62,12 +64,17 @@ local function paced_start(floor, reason)
   return start, binding
 end
 
--- `early`: how long before its start the call's share began to accrue.
-local function pay(start, cost, early)
-  if request_gap then
-    set('request_at', math.max(state.request_at or 0, start - TUNING.catch_up * SECOND) + request_gap)
+-- Pays for a call. `since`: from when on the tokens of a call that had the turn accrued; nil: it had none.
+local function pay(start, cost, since)
+  local caught_up = start - TUNING.catch_up * SECOND
+  if request_gap then set('request_at', math.max(state.request_at or 0, caught_up) + request_gap) end
+  if not token_time then return end
+  local needed = paced_cost(cost) * token_time
+  if since then
+    set('token_at', math.max(state.token_at or 0, since - TUNING.catch_up * SECOND + needed))
+    return
   end
-  if token_time then
-    set('token_at', math.max(state.token_at or 0, start - early) + paced_cost(cost) * token_time)
-  end
+  set('token_at', math.max(state.token_at or 0, caught_up) + needed)
+  -- What goes beside a large call takes its own tokens from that one's share, not the time that it has waited.
+  if state.turn then add('turn_since', needed) end
 end

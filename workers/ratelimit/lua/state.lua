@@ -20,8 +20,14 @@ local report = {
   refused = tonumber(ARGV[17]), slowness = tonumber(ARGV[18]), latency = tonumber(ARGV[19]),
   told_requests = tonumber(ARGV[20]), told_tokens = tonumber(ARGV[21]), remaining_tokens = tonumber(ARGV[22]),
 }
-local FIRST_COST = 23
+local FIRST_COST = 24
 local wanted = #ARGV - FIRST_COST + 1
+-- So many of the first calls wanted do not wait for another's turn.
+local front = math.min(tonumber(ARGV[23]), wanted)
+
+local function cost_at(place)
+  return tonumber(ARGV[FIRST_COST + place])
+end
 
 local time = redis.call('TIME')
 local now = time[1] * SECOND + time[2]

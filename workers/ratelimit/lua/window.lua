@@ -112,32 +112,3 @@ local function fitting_start(cost)
   end
   return free_at
 end
-
--- A large call waits until the window has room. It would wait for ever if smaller ones of other processes took each
--- place that becomes free: while it has the turn, nobody else starts.
-local TURN_ASKS = 5 * SECOND
-
-local function has_turn()
-  return state.turn == 'of ' .. me
-end
-
-local function give_up_turn()
-  for _, name in ipairs({'turn', 'turn_start', 'turn_since', 'turn_heard'}) do set(name, nil) end
-end
-
--- Seconds may pass until its start, so its process has to show up meanwhile.
-local function turn_of_another()
-  if not state.turn or has_turn() then return false end
-  if now < state.turn_start + SECOND and now - state.turn_heard < 2 * TURN_ASKS then return true end
-  give_up_turn()
-  return false
-end
-
-local function take_turn(start, since)
-  if not has_turn() then
-    set('turn', 'of ' .. me)
-    set('turn_since', since)
-  end
-  set('turn_start', start)
-  set('turn_heard', now)
-end

@@ -127,10 +127,21 @@ async def _read_until(content: aiohttp.StreamReader, most: int) -> bytes | bytea
         return first
     body = bytearray(first)
     if await _read_on(content, body, min(most, LARGE_BODY_BYTES)) and len(body) <= most:
-        async with large_bodies():
-            await _read_on(content, body, most)
+        await _read_large(content, body, most)
     # No copy: a large one is in memory once.
     return body
+
+
+async def _read_large(content: aiohttp.StreamReader, body: bytearray, most: int) -> None:
+    """Read on as far as the budget of large answers gives room."""
+    try:
+        with large_bodies().reading() as share:
+            while len(body) <= most and await _read_on(content, body, min(most, await share.take())):
+                pass
+    except BaseException:
+        # The error's traceback would keep it.
+        body.clear()
+        raise
 
 
 async def _read_on(content: aiohttp.StreamReader, body: bytearray, most: int) -> bool:

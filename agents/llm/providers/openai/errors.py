@@ -5,6 +5,7 @@ differently is recognised by its words.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from agents.llm.rate_headers import rate_limit_headers
 from workers.errors import ErrorCode, WorkError
 
 _MAX_MESSAGE = 500
@@ -43,6 +45,10 @@ _BY_STATUS = {
     529: ErrorCode.OVERLOADED,
 }
 _CONTEXT_PHRASES = ("maximum context length", "context window", "context length", "prompt is too long")
+# "Request too large for gpt-4o ... on tokens per min (TPM): Limit 30000, Requested 90000": it never fits, so waiting
+# helps nobody. OpenAI says so with 429 and Groq with 413, both by the name of a rate limit.
+_TOO_LARGE_PHRASE = "request too large"
+_LIMIT_AND_REQUESTED = re.compile(r"\blimit:? (\d[\d,]{0,20}).{0,60}?\brequested:? (\d[\d,]{0,20})", re.ASCII)
 _POLICY_PHRASES = ("content policy", "content management policy", "usage policies")
 # A server that tells limits with its refusal keeps them for each model, as OpenAI does
 # (https://platform.openai.com/docs/guides/rate-limits); where it tells none, the refusal is taken to mean the key.
@@ -53,19 +59,25 @@ _TOLD_TO_WAIT = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED, ErrorCo
 def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secret: str) -> WorkError:
     """Return the error that a response other than 2xx stands for.
 
-    `body` may be cut; `secret` is the key, which a message never shows.
+    `body` may be cut; `secret` is the key, which a message never shows. A 403 that names no reason concerns the key
+    where its body is a JSON object, as an API's own refusals are; any other body, such as a page of HTML, comes from
+    a firewall in front of the API that dislikes this one request.
     """
     detail = _detail(body)
-    named = _named(detail)
     message = str(detail.get("message") or "")
-    code = named or _by_words(status, message) or _by_status(status)
+    code = _by_body(status, detail, message)
+    if code is None:
+        is_firewall = status == 403 and not body.lstrip().startswith(b"{")
+        code = ErrorCode.INVALID_REQUEST if is_firewall else _by_status(status)
+    limits = rate_limit_headers(headers) if status == 429 else {}
     retry_after = parse_retry_after(headers) if code in _TOLD_TO_WAIT else None
     said = clean_message(message, secret)
     return WorkError(
         code,
         f"HTTP {status}: {said}" if said else f"HTTP {status}",
         retry_after=retry_after,
-        is_of_one_model=code is ErrorCode.RATE_LIMITED and any(name in headers for name in _LIMITS_OF_THE_MODEL),
+        is_of_one_model=code is ErrorCode.RATE_LIMITED and any(name in limits for name in _LIMITS_OF_THE_MODEL),
+        rate_limits=limits,
     )
 
 
@@ -75,7 +87,7 @@ def error_of_event(error: Any, secret: str) -> WorkError:
     message = str(detail.get("message") or "")
     status = detail.get("code")
     status = status if isinstance(status, int) and 400 <= status <= 599 else 500
-    code = _named(detail) or _by_words(400, message) or _by_status(status)
+    code = _by_body(status, detail, message) or _by_words(400, message) or _by_status(status)
     return WorkError(code, clean_message(message, secret) or "the provider reported an error without a message")
 
 
@@ -126,6 +138,23 @@ def _detail(body: bytes) -> dict[str, Any]:
         return {}
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     return error if isinstance(error, dict) else {"message": str(error)}
+
+
+def _by_body(status: int, detail: dict[str, Any], message: str) -> ErrorCode | None:
+    named = _named(detail)
+    may_be_too_large = named is ErrorCode.RATE_LIMITED or (named is None and status in (413, 429))
+    if may_be_too_large and _is_too_large(message):
+        return ErrorCode.CONTEXT_LENGTH
+    return named or _by_words(status, message)
+
+
+def _is_too_large(message: str) -> bool:
+    words = message[: 4 * _MAX_MESSAGE].lower()
+    found = _LIMIT_AND_REQUESTED.search(words)
+    if found is not None:
+        limit, requested = (int(number.replace(",", "")) for number in found.groups())
+        return requested > limit
+    return _TOO_LARGE_PHRASE in words
 
 
 def _named(detail: dict[str, Any]) -> ErrorCode | None:

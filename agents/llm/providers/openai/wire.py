@@ -9,16 +9,13 @@ from typing import Any
 import orjson
 
 from agents.llm.errors import BilledError
+from agents.llm.rate_headers import rate_limit_headers
 from agents.llm.tokens import estimate_request_tokens, estimate_tokens
-from agents.llm.types import Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
+from agents.llm.types import MOST_TOKENS, Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
 from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
 
 from .errors import clean_message, error_of_event
-
-# Of one call. The largest context windows are some 10,000,000; a server that claims more than twice that is broken or
-# lies. A hundred such calls still fit the columns that add them up, of 31 bits.
-MOST_TOKENS = 20_000_000
 
 
 def request_body(request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
@@ -123,18 +120,13 @@ def make_completion(
         finish_reason=str(finish_reason or "stop"),
         model=str(parsed.get("model") or request.model),
         request_id=_printable(headers.get("x-request-id")) or _printable(parsed.get("id")),
-        rate_limits=_rate_limits(headers),
+        rate_limits=rate_limit_headers(headers),
     )
 
 
 def _printable(value: Any) -> str:
     text = str(value or "")
     return text if text.isprintable() else clean_message(text, "")
-
-
-def _rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
-    # Servers write names as they like, and aiohttp keeps them so.
-    return {name.lower(): value for name, value in headers.items() if name[:12].lower() == "x-ratelimit-"}
 
 
 def parse_usage(usage: Any) -> Usage | None:

@@ -1,0 +1,47 @@
+"""Migrations beside running workers: none holds the table of runs for as long as it takes to read it."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from tests.support.factories import make_batch
+
+
+def sql_of(name: str) -> str:
+    """Return the statements of a migration of `batches`."""
+    out = io.StringIO()
+    call_command("sqlmigrate", "batches", name, stdout=out)
+    return out.getvalue()
+
+
+def indexes() -> set[str]:
+    """Return the names of the indexes of the table of runs."""
+    with connection.cursor() as cursor:
+        return set(connection.introspection.get_constraints(cursor, "batches_run"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_of_suspects_is_made_apart_and_without_a_transaction() -> None:
+    assert "run_suspect" not in sql_of("0002")
+    sql = sql_of("0003")
+    assert "run_suspect" in sql
+    assert "BEGIN" not in sql
+    assert sql.count("INDEX CONCURRENTLY") == (2 if connection.vendor == "postgresql" else 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_of_suspects_comes_and_goes_and_may_be_there_already() -> None:
+    make_batch(rows=3)
+    try:
+        call_command("migrate", "batches", "0002", verbosity=0)
+        assert "run_suspect" not in indexes()
+        call_command("migrate", "batches", "0003", verbosity=0)
+        assert "run_suspect" in indexes()
+        # As after a migration that was interrupted, or a database that an earlier version has migrated.
+        call_command("migrate", "batches", "0002", fake=True, verbosity=0)
+        call_command("migrate", "batches", "0003", verbosity=0)
+        assert "run_suspect" in indexes()
+    finally:
+        call_command("migrate", verbosity=0)
