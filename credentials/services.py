@@ -95,10 +95,9 @@ def update_credential(user: User, credential: Credential, **changes: Unpack[Cred
     was meant for the old key: with another one, or another address, calls start at once.
     """
     before = _address(credential)
-    with transaction.atomic():
-        _store(user, credential, **changes)
-        if changes.get("key") or _address(credential) != before:
-            unblock_after_commit(credential)
+    _store(user, credential, **changes)
+    if changes.get("key") or _address(credential) != before:
+        unblock_after_commit(credential)
     return credential
 
 

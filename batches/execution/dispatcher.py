@@ -42,9 +42,10 @@ SOON_SECONDS = 0.001
 class Waiter:
     """A single run, or a later call of a run, that waits for its permit."""
 
-    def __init__(self, gate: Gate, need: Need) -> None:
-        """Wait before `gate`."""
+    def __init__(self, gate: Gate, need: Need, *, has_begun: bool) -> None:
+        """Wait before `gate`; `has_begun` where earlier calls of the run were made."""
         self.need = need
+        self.has_begun = has_begun
         self.permit: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         self._gate = gate
 
@@ -90,7 +91,7 @@ class Dispatcher:
 
     async def admit(self, gate: Gate, need: Need, *, first: bool = False) -> Permit:
         """Return a permit when there is one; `first` goes before those that have not begun."""
-        waiter = Waiter(gate, need)
+        waiter = Waiter(gate, need, has_begun=first)
         if first:
             gate.front.appendleft(waiter)
         else:
@@ -108,6 +109,12 @@ class Dispatcher:
                 gate.end_unused(waiter.permit.result())
             self.schedule()
             raise
+
+    def send_away(self) -> None:
+        """Cancel who waits for a first call: the process is asked to stop, and others may take their runs."""
+        for gate in self.gates.values():
+            for waiter in [waiter for waiter in gate.front if isinstance(waiter, Waiter) and not waiter.has_begun]:
+                waiter.permit.cancel()
 
     def give_slot_back(self) -> None:
         """A row has ended: its slot goes to who is ready, or to whoever asks next."""

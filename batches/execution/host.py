@@ -36,7 +36,6 @@ from .permits import Permit
 from .prepared import PreparedRun
 from .slots import Slots
 from .storing import store_outcomes
-from .suspects import put_off
 from .turns import Turns, current_settings
 from .unclaiming import unclaim
 
@@ -225,7 +224,7 @@ class WorkerHost:
             return await self.settle(run, prepared)
         gate = self.gate(prepared)
         if gate.is_held_back(self.engine.loop.time()) and len(gate.front) >= MOST_WAITING_SINGLES:
-            await self.engine.run_db(put_off, [run], CROWDED_SECONDS)
+            await self.engine.run_db(unclaim, [run], CROWDED_SECONDS)
             self.let_go([(run.id, run.attempt)])
             return None
         return await self._finish(run, prepared, None, has_slot=False)
@@ -303,6 +302,7 @@ class WorkerHost:
             log.info("worker_draining", running=self.running, grace=grace)
             self.engine.give_up(grace + STORING_SECONDS)
             self.engine.loop.call_soon_threadsafe(self.turns.stop)
+            self.engine.loop.call_soon_threadsafe(self.dispatcher.send_away)
             self.engine.submit(self._cut_after(grace))
 
     async def _cut_after(self, grace: float) -> None:

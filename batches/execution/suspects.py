@@ -5,7 +5,7 @@ with the same number n runs in slices of n // 2, so a run that kills processes i
 1,000 runs in hand make ten runs of it, the first included.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from django.db import transaction
 from django.db.models import Q
@@ -17,7 +17,6 @@ from batches.states import RunState
 from .claims import ClaimedRun, runnable_batches, take
 from .clock import now_plus
 from .leases import require_live
-from .unclaiming import unclaim
 
 
 def slice_size(crash_slice: int) -> int:
@@ -60,8 +59,3 @@ def startable(run_ids: Collection[int], token: int) -> set[int]:
     may_run = Q(batch=None) | Q(batch__in=runnable_batches())
     mine = Run.objects.filter(may_run, pk__in=run_ids, token=token, state=RunState.RUNNING)
     return set(mine.values_list("pk", flat=True))
-
-
-def put_off(runs: Sequence[ClaimedRun], seconds: float) -> None:
-    """Let runs that were never started wait again, for `seconds` at least."""
-    unclaim(runs, seconds)

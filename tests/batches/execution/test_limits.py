@@ -310,3 +310,16 @@ def test_a_worker_that_is_asked_to_stop_starts_no_row_that_waits(host: WorkerHos
     assert states(batch).keys() == {RunState.PENDING, RunState.SUCCEEDED}
     host.wait(asyncio.sleep(0.5))
     assert Attempt.objects.count() == made
+
+
+def test_a_single_run_that_waits_for_a_limit_is_handed_back_when_the_worker_is_asked_to_stop(host: WorkerHost) -> None:
+    version = version_with()
+    set_model(version.credential, version.model, requests_per_minute=1)
+    first, waiting = make_single_run(version), make_single_run(version)
+    host.wait(host.run_single(first.pk))
+    working = host.engine.submit(host.run_single(waiting.pk))
+    host.wait(asyncio.sleep(0.3))
+    host.drain()
+    working.result(timeout=2)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.tries) == (RunState.QUEUED, 0)
