@@ -49,7 +49,10 @@ class Slice:
         permit = asyncio.ensure_future(self._host.dispatcher.admit(self._host.gate(prepared), prepared.need))
         self._waiting[run.id] = (run, permit)
         await asyncio.wait([permit])
-        if not permit.cancelled():
+        if permit.cancelled():
+            # Given back already, unless the process was asked to stop.
+            await self._give_back([run.id], 0.0)
+        else:
             del self._waiting[run.id]
             await self._host.execute_row(prepared, permit.result(), has_slot=False)
 
@@ -72,7 +75,7 @@ class Slice:
         for run_id in run_ids:
             # One that got its permit meanwhile has started.
             run, permit = self._waiting.get(run_id, (None, None))
-            if run is not None and permit is not None and permit.cancel():
+            if run is not None and permit is not None and (permit.cancelled() or permit.cancel()):
                 del self._waiting[run_id]
                 runs.append(run)
         if runs:
