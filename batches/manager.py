@@ -25,6 +25,7 @@ from .models import Batch, Run
 from .models.batch import InputKind
 from .publishing import lease_messages_wanted, publish_finalize, publish_leases
 from .states import ACTIVE_BATCH_STATES, BatchState, Priority, RunState
+from .telling import tell_changed
 
 log = structlog.get_logger(__name__)
 
@@ -133,8 +134,10 @@ class BatchManager:
         return batch
 
     def pause(self, batch: Batch, reason: str = "") -> Batch:
-        """Stop taking rows. Calls in flight end and are kept."""
-        return self._move(batch, [BatchState.RUNNING], BatchState.PAUSED, state_reason=reason)
+        """Start no more rows. Calls in flight end and are kept."""
+        self._move(batch, [BatchState.RUNNING], BatchState.PAUSED, state_reason=reason)
+        tell_changed(batch.pk)
+        return batch
 
     def resume(self, batch: Batch) -> Batch:
         """Go on where a paused batch stopped."""
@@ -153,6 +156,7 @@ class BatchManager:
         if not changes:
             raise InvalidInput("Nothing to change: give a priority, a weight or both.")
         self._update(batch, ACTIVE_BATCH_STATES, **changes)
+        tell_changed(batch.pk)
         log.info("batch_changed", batch_id=batch.pk, priority=batch.priority, weight=batch.weight)
         return batch
 
@@ -162,6 +166,7 @@ class BatchManager:
         live = [BatchState.READY, BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING]
         self._move(batch, live, BatchState.CANCELLING, cancelling_at=Coalesce("cancelling_at", Now()), state_reason="")
         cancel_rows(batch.pk)
+        tell_changed(batch.pk)
         publish_finalize(batch.pk)
         batch.refresh_from_db()
         return batch

@@ -16,6 +16,7 @@ from django.db import connections
 from workers import presence
 from workers.database import first_line
 
+from .execution.burying import bury_dead
 from .execution.host import WorkerHost, host, stop_host
 from .execution.maintenance import SWEEP_SECONDS, offer_batches, resign, run_step, sweep
 from .quarantine.keeper import EXTRA_SECONDS, QuarantineKeeper
@@ -44,9 +45,11 @@ class Caretaker(threading.Thread):
         """Announce and sweep until finished; what fails is logged and tried again at the next round."""
         self._try(self._announce, "announce_failed")
         # A newcomer helps at once: the process that led, and would have seen it, may just have died.
+        run_step(bury_dead)
         run_step(offer_batches)
         while not self._finished.is_set():
             self._try(self._announce, "announce_failed")
+            self._try(lambda: run_step(bury_dead))
             self._try(lambda: sweep(self._worker.process))
             self._try(self._look_at_quarantine)
             self._rest()

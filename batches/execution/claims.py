@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from batches.models import Batch, BatchQuerySet, Run, RunQuerySet
 from batches.states import BatchState, RunState
 
-from .leases import require_live
+from .leases import Held, require_live
 
 _DUE = Q(not_before=None) | Q(not_before__lte=Now())
 _FIELDS = (
@@ -53,6 +53,11 @@ class ClaimedRun:
     cost: Decimal = Decimal(0)
     input_tokens: int = 0
     output_tokens: int = 0
+
+    @property
+    def key(self) -> Held:
+        """The run and the number of this attempt."""
+        return self.id, self.attempt
 
 
 def runnable_batches() -> BatchQuerySet:

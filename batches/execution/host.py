@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import structlog
@@ -19,7 +19,6 @@ from batches.states import RunState
 from workers.coalesce import Coalescer
 from workers.collector import calm_collector
 from workers.engine import Engine
-from workers.errors import WorkError
 from workers.ratelimit.limiter import Limiter
 from workers.redis import close_async_connection
 
@@ -29,14 +28,17 @@ from .claims import ClaimedRun, claim_singles
 from .dispatcher import Dispatcher
 from .executor import Executor
 from .gate import Gate
-from .leases import HEARTBEAT_SECONDS, Held, LeaseLost, open_lease, release_leases, renew_leases, return_orphans
+from .heartbeat import Heartbeat
+from .holdings import Holdings
+from .journal import Journal
+from .leases import LeaseLost, open_lease, release_leases
 from .metering import RunMeter
 from .outcomes import Outcome
 from .permits import Permit
 from .prepared import PreparedRun
 from .slots import Slots
 from .storing import store_outcomes
-from .turns import Turns, current_settings
+from .turns import Turns
 from .unclaiming import unclaim
 
 T = TypeVar("T")
@@ -46,8 +48,6 @@ GROUP_COMMIT_SECONDS = 0.1
 # The slots of a group are free when it is committed, so it is not larger than pays.
 GROUP_COMMIT_ROWS = 250
 GROUP_CLAIM_SECONDS = 0.01
-# A paused batch starts nothing any more after this long.
-REFRESH_SECONDS = 1.0
 # Each single run that waits for a limit holds a thread; of one model no more than these do, so that others have some.
 MOST_WAITING_SINGLES = 48
 CROWDED_SECONDS = 2.0
@@ -67,12 +67,13 @@ class WorkerHost:
         self.slots = Slots(settings.ARBORETUM_WORKER_SLOTS)
         self.turns = Turns()
         self.clients = ClientPool()
-        self.leases: set[int] = set()
         self.is_draining = False
         self._is_cut = False
+        self._journal = Journal(self.process, self.engine.loop)
+        self.holdings = Holdings(self._journal)
         self._limiter = Limiter(self.process)
         self.dispatcher = Dispatcher(self.slots, self._limiter)
-        self._blocks = Blocks(self.engine, self.dispatcher, self._limiter, self._spawn)
+        self._blocks = Blocks(self.engine, self.dispatcher, self._limiter, self.spawn)
         self._agents = AgentCache(self.engine)
         self._executor = Executor(self._agents, self.clients, self.process, self._make_meter)
         self._outcomes = Coalescer(
@@ -84,19 +85,15 @@ class WorkerHost:
         )
         self._claims = Coalescer(self.engine, self._claim_group, interval=GROUP_CLAIM_SECONDS)
         self._singles_lease: int | None = None
-        self._executing: dict[Held, asyncio.Task[Any]] = {}
-        # Claimed and not stored yet; and held by us, as the database says, without our knowing of it.
-        self._unstored: set[Held] = set()
-        self._strange: set[Held] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._background = [self.engine.submit(work) for work in (self._beat(), self._refresh(), self._blocks.listen())]
+        heart = Heartbeat(self)
+        works = (heart.beat(), heart.refresh(), heart.listen(), self._blocks.listen())
+        self._background = [self.engine.submit(work) for work in works]
 
     @property
     def running(self) -> int:
         """How many runs this process is executing now."""
-        return len(self._executing)
+        return len(self.holdings.executing)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and return its result; called from a task's thread."""
@@ -107,7 +104,7 @@ class WorkerHost:
 
         Returns after the commit. It takes no slot and goes before the rows of batches.
         """
-        self.hold(run)
+        self.holdings.hold(run)
         return await self._finish(run, None, None, has_slot=False)
 
     async def execute_row(self, prepared: PreparedRun, permit: Permit, *, has_slot: bool = True) -> Outcome | None:
@@ -122,6 +119,10 @@ class WorkerHost:
         """Return the gate of the run's model, with the limits that hold now."""
         return self._gate_of(prepared.agent)
 
+    async def look_at_limits(self, version_id: int) -> None:
+        """Let the gate of an agent's model know the limits that hold now. Raises WorkError where it has no model."""
+        self._gate_of(await self._agents.get(version_id))
+
     def _gate_of(self, agent: LoadedAgent) -> Gate:
         gate = self.dispatcher.gate(agent.bucket)
         gate.learn(agent.limits, agent.blocked_for, agent.loaded_at)
@@ -134,35 +135,23 @@ class WorkerHost:
         fresh = await self._executor.prepare(prepared.run)
         return fresh if isinstance(fresh, PreparedRun) and fresh.agent.bucket == prepared.agent.bucket else None
 
-    def hold(self, run: ClaimedRun) -> None:
-        """Know that this process holds `run`, until its outcome is stored or it is let go."""
-        self._unstored.add((run.id, run.attempt))
-        self._idle.clear()
-
     async def unclaim(self, runs: Sequence[ClaimedRun]) -> None:
         """Give back rows that were never started."""
         if runs:
             await self.engine.run_db(unclaim, runs)
-            self.let_go([(run.id, run.attempt) for run in runs])
-
-    def let_go(self, keys: Iterable[Held]) -> None:
-        """Forget runs that are not ours any more."""
-        self._unstored.difference_update(keys)
-        if not self._unstored:
-            self._idle.set()
+            self.holdings.let_go([run.key for run in runs])
 
     async def _finish(
         self, run: ClaimedRun, prepared: PreparedRun | None, permit: Permit | None, *, has_slot: bool
     ) -> Outcome | None:
-        key = (run.id, run.attempt)
         try:
             if self._is_cut:
                 outcome = self._executor.handed_back(run)
             else:
-                self._executing[key] = current_task()
+                self.holdings.executing[run.key] = current_task()
                 outcome = await self._executor.execute(run, prepared, permit, has_slot=has_slot)
         finally:
-            self._executing.pop(key, None)
+            self.holdings.executing.pop(run.key, None)
             if permit is not None and permit.is_open:
                 # No call was made.
                 permit.gate.end_unused(permit)
@@ -170,10 +159,11 @@ class WorkerHost:
 
     async def settle(self, run: ClaimedRun, outcome: Outcome) -> Outcome | None:
         """Store what came of `run`; return it, or None where the database has refused it."""
+        self.holdings.end(outcome)
         try:
             accepted = await self._store(outcome)
         finally:
-            self.let_go([(run.id, run.attempt)])
+            self.holdings.let_go([run.key])
         if outcome.pause_reason is not None:
             # Whoever puts it right and resumes is not to meet what was loaded before.
             self._agents.forget(run.version_id)
@@ -189,7 +179,8 @@ class WorkerHost:
             permit = None
         return RunMeter(self.dispatcher, gate, prepared.need, permit, self._blocks.refused, has_slot=has_slot)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start `work` on the loop, from there, and keep it from being collected."""
         task = self.engine.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -218,14 +209,14 @@ class WorkerHost:
 
     async def _single_outcome(self, run: ClaimedRun) -> Outcome | None:
         """Execute a single run; where too many wait for its model already, let it wait in the database."""
-        self.hold(run)
+        self.holdings.hold(run)
         prepared = await self.prepare(run)
         if not isinstance(prepared, PreparedRun):
             return await self.settle(run, prepared)
         gate = self.gate(prepared)
         if gate.is_held_back(self.engine.loop.time()) and len(gate.front) >= MOST_WAITING_SINGLES:
             await self.engine.run_db(unclaim, [run], CROWDED_SECONDS)
-            self.let_go([(run.id, run.attempt)])
+            self.holdings.let_go([run.key])
             return None
         return await self._finish(run, prepared, None, has_slot=False)
 
@@ -233,66 +224,13 @@ class WorkerHost:
         """Claim single runs together (database thread)."""
         if self._singles_lease is None:
             self._singles_lease = open_lease(self.process, None)
-            self.leases.add(self._singles_lease)
+            self.holdings.leases.add(self._singles_lease)
         try:
             claimed = {run.id: run for run in claim_singles(run_ids, self._singles_lease)}
         except LeaseLost:
             self._singles_lease = None
             return self._claim_group(run_ids)
         return [claimed.pop(run_id, None) for run_id in run_ids]
-
-    async def _beat(self) -> None:
-        """Renew the leases, and cut off the runs that are not ours any more."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            # Only those that were under way before the look: what is claimed during it is not missed.
-            before, waiting = dict(self._executing), self._unstored - self._executing.keys()
-            try:
-                held = await self._renew()
-                await self._return_strange(held)
-            except Exception as error:
-                log.error("heartbeat_failed", error=type(error).__name__)
-                continue
-            for key, task in before.items():
-                if key not in held and not task.done():
-                    log.info("run_cut_off", run_id=key[0])
-                    task.cancel()
-            self.let_go(self.turns.drop(waiting - held))
-
-    async def _refresh(self) -> None:
-        """Follow what users change of the batches at work: state, priority and weight."""
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                if batch_ids := self.turns.batch_ids():
-                    self.turns.refresh(await self.engine.run_db(current_settings, batch_ids))
-                    await self._look_at_limits()
-            except Exception as error:
-                log.error("refresh_failed", error=type(error).__name__)
-
-    async def _look_at_limits(self) -> None:
-        """Let rows that wait for a limit see when it is raised."""
-        for version_id in self.turns.versions():
-            # What is wrong with an agent is told when a row of it starts.
-            with contextlib.suppress(WorkError):
-                self._gate_of(await self._agents.get(version_id))
-        self.dispatcher.schedule()
-
-    async def _renew(self) -> set[Held]:
-        leases = set(self.leases)
-        live, held = await self.engine.run_db(renew_leases, leases)
-        self.leases -= leases - live
-        if self._singles_lease not in live:
-            self._singles_lease = None
-        return held
-
-    async def _return_strange(self, held: set[Held]) -> None:
-        """Hand back what is ours by the database but unknown here, twice in a row: the answer to its claim was lost."""
-        strange = held - self._unstored
-        orphans, self._strange = strange & self._strange, strange
-        if orphans:
-            log.warning("orphans_returned", runs=len(orphans))
-            await self.engine.run_db(return_orphans, orphans)
 
     def drain(self) -> None:
         """Take nothing new; after the grace time cut what still runs, so that its rows are handed back. Any thread."""
@@ -309,7 +247,7 @@ class WorkerHost:
         # A claim that is under way now brings runs in a moment, so being idle is no reason to end the wait.
         await asyncio.sleep(grace)
         self._is_cut = True
-        for task in self._executing.values():
+        for task in self.holdings.executing.values():
             task.cancel()
 
     def stop(self) -> None:
@@ -322,10 +260,11 @@ class WorkerHost:
             log.warning("release_failed", error=type(error).__name__)
         finally:
             self.engine.stop()
+            self._journal.close()
 
     async def _release(self) -> None:
-        await self._idle.wait()
-        await self.engine.run_db(release_leases, list(self.leases))
+        await self.holdings.idle.wait()
+        await self.engine.run_db(release_leases, list(self.holdings.leases))
         await self.clients.aclose()
         for work in self._background:
             work.cancel()

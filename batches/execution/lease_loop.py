@@ -44,9 +44,12 @@ class LeaseLoop:
         self.lane = Lane(batch_id, self._start)
         self._turn_ends = time.monotonic() + TURN_SECONDS
         self.is_stopped = False
+        # It takes no more rows, and another may begin.
+        self.left = asyncio.Event()
         self._is_exhausted = False
         self._has_room_for_more = False
         self._due: list[float] = []
+        self._left: list[PreparedRun] = []
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._patience = LONGEST_WAIT_SECONDS / 4
@@ -71,8 +74,9 @@ class LeaseLoop:
             self._keep(self._host.unclaim([prepared.run for prepared in surplus]))
 
     def stop(self) -> None:
-        """Take and start nothing more."""
+        """Take and start nothing more, from now on."""
         self.is_stopped = True
+        self._left += self.lane.close(self._give_back)
         self._changed.set()
 
     @property
@@ -99,7 +103,8 @@ class LeaseLoop:
         finally:
             turns.end_claiming(self._batch_id, self)
             try:
-                await self._host.unclaim([prepared.run for prepared in self.lane.close(self._give_back)])
+                self._left += self.lane.close(self._give_back)
+                await self._host.unclaim([prepared.run for prepared in self._left])
             finally:
                 shares.remove(self.lane)
                 while self._running:
@@ -169,18 +174,24 @@ class LeaseLoop:
 
     async def _add(self, runs: list[ClaimedRun]) -> None:
         """Let rows wait in the lane; those that have ended already are stored beside."""
+        holdings = self._host.holdings
         for run in runs:
-            self._host.hold(run)
+            holdings.hold(run)
         for run in runs:
             prepared = await self._host.prepare(run)
-            if isinstance(prepared, PreparedRun):
-                self.lane.add(prepared, self._host.gate(prepared))
-            else:
+            if not isinstance(prepared, PreparedRun):
                 self._keep(self._settle(run, prepared))
+                continue
+            holdings.keep_waiting(run)
+            if self.is_stopped:
+                self._give_back(prepared)
+            else:
+                self.lane.add(prepared, self._host.gate(prepared))
         self._host.dispatcher.schedule()
 
     def _start(self, prepared: PreparedRun, permit: Permit) -> None:
         self._ran += 1
+        self._host.holdings.begin(prepared.run)
         self._keep(self._run_one(prepared, permit))
 
     async def _run_one(self, prepared: PreparedRun, permit: Permit) -> None:
@@ -232,11 +243,11 @@ async def _run_reserved(host: "WorkerHost", batch_id: int) -> int:
     if settings is None or not host.turns.make_room(settings.priority):
         return 0
     lease_id = await host.engine.run_db(open_lease, host.process, batch_id)
-    host.leases.add(lease_id)
+    host.holdings.leases.add(lease_id)
     try:
         loop = LeaseLoop(host, batch_id, lease_id)
         loop.follow(settings)
         return await loop.run()
     finally:
         await host.engine.run_db(release_leases, [lease_id])
-        host.leases.discard(lease_id)
+        host.holdings.leases.discard(lease_id)

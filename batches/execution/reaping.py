@@ -4,6 +4,7 @@ All leases of a process die together. What it held becomes suspect (see suspects
 quarantine when its process died is condemned: it fails as `poison`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -15,10 +16,11 @@ from batches.models import Attempt, AttemptOutcome, Lease, Run, RunQuerySet
 from batches.states import RunState
 from workers.errors import ErrorCode
 
-from .leases import held_runs, release_leases
+from .leases import Held, held_runs, release_leases
 from .locking import in_chunks
 from .returning import hand_back
 from .storing import add_to_batches
+from .unclaiming import uncount
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +48,15 @@ def reap() -> int:
     return sum(reap_process(name) or 0 for name in names)
 
 
-def reap_process(process: str, *, is_gone: bool = False, is_blamed: bool = False) -> int | None:
+def reap_process(
+    process: str, *, is_gone: bool = False, is_blamed: bool = False, unstarted: Collection[Held] = ()
+) -> int | None:
     """Take back all that `process` holds; return how many runs, or None where it has to be looked at again.
 
-    With `is_gone` its parent knows that it is dead, so its leases need not have run out; with `is_blamed` it was alive
-    before and died by itself. It is done in one transaction, since the number of runs it held counts for each of them;
-    where somebody else has a row or a lease of it locked, or it has renewed one, nothing is done.
+    With `is_gone` it is known to be dead, so its leases need not have run out; with `is_blamed` it was alive before and
+    died by itself. Runs in `unstarted` only waited for their start in it: they are no suspects. It is done in one
+    transaction, since the number of runs it held counts for each of them; where somebody else has a row or a lease of
+    it locked, or it has renewed one, nothing is done.
     """
     with transaction.atomic():
         leases = _locked_leases(process, is_gone)
@@ -60,10 +65,20 @@ def reap_process(process: str, *, is_gone: bool = False, is_blamed: bool = False
             return None
         if rows:
             is_quarantine = all(lease.is_quarantine for lease in leases)
-            _write_crash(rows, Death(process, is_quarantine, is_blamed))
+            waiting = [row for row in rows if (row.pk, row.attempt) in unstarted]
+            started = [row for row in rows if (row.pk, row.attempt) not in unstarted]
+            uncount([row.pk for row in waiting])
+            _write_crash(started, Death(process, is_quarantine, is_blamed))
         Lease.objects.filter(pk__in=[lease.pk for lease in leases]).update(released_at=Now())
     if rows:
-        log.warning("process_reaped", process=process, runs=len(rows), quarantine=is_quarantine, blamed=is_blamed)
+        log.warning(
+            "process_reaped",
+            process=process,
+            runs=len(rows),
+            suspects=len(started),
+            quarantine=is_quarantine,
+            blamed=is_blamed,
+        )
     return len(rows)
 
 

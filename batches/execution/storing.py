@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from batches.models import Attempt, AttemptOutcome, Batch, Run, RunEvent
 from batches.publishing import publish_finalize
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
+from batches.telling import tell_changed
 
 from .clock import sql_now
 from .locking import lock_runs
@@ -29,6 +30,8 @@ _COLUMNS = (
 )
 _WIDTH = _COLUMNS.count(",") + 1
 Value = str | int | float | datetime | None
+# Attempts recorded by who took a run away, and who did not know what it had cost.
+UNPRICED = Q(outcome__in=[AttemptOutcome.CRASHED, AttemptOutcome.HANDED_BACK], latency_ms=None)
 # Batches whose rows may still change state through workers.
 LIVE_STATES = (BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING)
 
@@ -42,7 +45,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
     with transaction.atomic():
         lock_runs([outcome.run.id for outcome in outcomes])
         accepted = _write_runs(outcomes)
-        flags = [(outcome.run.id, outcome.run.attempt) in accepted for outcome in outcomes]
+        flags = [outcome.run.key in accepted for outcome in outcomes]
         fresh = [outcome for outcome, is_accepted in zip(outcomes, flags, strict=True) if is_accepted]
         late = [outcome for outcome, is_accepted in zip(outcomes, flags, strict=True) if not is_accepted]
         _write_attempts(fresh)
@@ -172,8 +175,7 @@ def _record_late(outcome: Outcome, states: Mapping[int, str]) -> bool:
     if not known.exists():
         attempt.save(force_insert=True)
         return True
-    # Recorded by who took the run away, and who did not know what it had cost.
-    unpriced = known.filter(outcome__in=[AttemptOutcome.CRASHED, AttemptOutcome.HANDED_BACK], latency_ms=None)
+    unpriced = known.filter(UNPRICED)
     values = {
         name: getattr(attempt, name) for name in ("outcome", "latency_ms", "steps", "input_tokens", "output_tokens")
     }
@@ -208,6 +210,8 @@ def _pause_batches(outcomes: Sequence[Outcome]) -> None:
     for batch_id, reason in sorted(reasons.items()):
         running = Batch.objects.filter(pk=batch_id, state=BatchState.RUNNING)
         if running.update(state=BatchState.PAUSED, state_reason=reason, updated_at=Now()):
+            # Not waited for: it is this very process that has to act.
+            tell_changed(batch_id, patience=0.0)
             log.warning("batch_paused", batch_id=batch_id, reason=reason)
 
 

@@ -89,6 +89,7 @@ class Turns:
         """`loop` takes no more rows; another may begin while its last calls end."""
         if self._loops.get(batch_id) is loop:
             del self._loops[batch_id]
+        loop.left.set()
 
     def end(self) -> None:
         """A loop and all its calls have ended."""
@@ -98,9 +99,16 @@ class Turns:
         """Return the batches that have a loop here."""
         return list(self._loops)
 
-    def refresh(self, settings: Mapping[int, BatchSettings]) -> None:
-        """Let each loop follow what its batch says now; one that runs no more takes and starts nothing."""
-        for batch_id, loop in list(self._loops.items()):
+    def is_stopped(self, batch_id: int) -> bool:
+        """Whether the batch has no loop here that still takes and starts rows."""
+        return batch_id not in self._loops or self._loops[batch_id].is_stopped
+
+    def refresh(self, batch_ids: Collection[int], settings: Mapping[int, BatchSettings]) -> None:
+        """Let the loops of `batch_ids` follow what their batches say now; those without settings run no more."""
+        for batch_id in batch_ids:
+            loop = self._loops.get(batch_id)
+            if loop is None:
+                continue
             if batch_id in settings:
                 loop.follow(settings[batch_id])
             else:
@@ -125,6 +133,10 @@ class Turns:
         The broker may give one process what was meant for all.
         """
         loop = self._loops.get(batch_id)
+        if loop is not None and loop.is_stopped:
+            # The batch was paused and is resumed, perhaps: the hint is for the next loop.
+            await loop.left.wait()
+            loop = self._loops.get(batch_id)
         if loop is None:
             return False
         loop.wake()

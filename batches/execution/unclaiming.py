@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Greatest
 
-from batches.models import Run
+from batches.models import Run, RunQuerySet
 from batches.states import RunState
 
 from .claims import ClaimedRun
@@ -25,11 +25,21 @@ def unclaim(runs: Sequence[ClaimedRun], seconds: float = 0.0) -> int:
         tokens.setdefault(run.token, []).append(run.id)
     with transaction.atomic():
         lock_runs([run.id for run in runs])
-        return sum(_unclaim(chunk, token, seconds) for token, ids in tokens.items() for chunk in in_chunks(ids))
+        return sum(
+            _uncount(Run.objects.filter(pk__in=chunk, token=token), seconds)
+            for token, ids in tokens.items()
+            for chunk in in_chunks(ids)
+        )
 
 
-def _unclaim(ids: Sequence[int], token: int, seconds: float) -> int:
-    return Run.objects.filter(pk__in=ids, token=token, state=RunState.RUNNING).update(
+def uncount(run_ids: Sequence[int]) -> None:
+    """Let runs wait again that no call was made for, their attempt uncounted, in the transaction that locked them."""
+    for chunk in in_chunks(run_ids):
+        _uncount(Run.objects.filter(pk__in=chunk), 0.0)
+
+
+def _uncount(runs: RunQuerySet, seconds: float) -> int:
+    return runs.filter(state=RunState.RUNNING).update(
         state=Case(When(batch=None, then=Value(RunState.QUEUED)), default=Value(RunState.PENDING)),
         attempt=Greatest(F("attempt") - 1, 0),
         # No attempt is left that could have started it.

@@ -58,7 +58,7 @@ async def run_slice(host: WorkerHost, *, smallest: bool) -> int:
     0 where others have taken the suspects, or where this process was so late that its lease ran out.
     """
     lease_id = await host.engine.run_db(open_lease, host.process, None, is_quarantine=True)
-    host.leases.add(lease_id)
+    host.holdings.leases.add(lease_id)
     try:
         # All of a slice run at once, so it is no larger than what the process may run at once.
         runs = await host.engine.run_db(claim_slice, lease_id, host.slots.size, smallest=smallest)
@@ -70,4 +70,4 @@ async def run_slice(host: WorkerHost, *, smallest: bool) -> int:
         return 0
     finally:
         await host.engine.run_db(release_leases, [lease_id])
-        host.leases.discard(lease_id)
+        host.holdings.leases.discard(lease_id)

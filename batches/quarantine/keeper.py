@@ -8,6 +8,7 @@ import time
 import structlog
 from django.conf import settings
 
+from batches.execution.burying import store_journal
 from batches.execution.leases import is_silent
 from batches.execution.reaping import reap_process, release_process
 from batches.execution.suspects import has_suspects
@@ -124,6 +125,8 @@ class QuarantineKeeper:
 
     def _bury(self, child: _Child) -> bool:
         """Take back what a child that ended still held; return whether that is done."""
+        if not store_journal(child.name):
+            return False
         code = child.process.returncode
         if code in (ENDED, FAILED) or (child.was_killed and not child.is_stuck):
             release_process(child.name)

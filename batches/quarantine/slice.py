@@ -34,7 +34,7 @@ class Slice:
     async def run(self) -> None:
         """Return when each run has ended, waits for its retry, or was given back unstarted."""
         for run in self._runs:
-            self._host.hold(run)
+            self._host.holdings.hold(run)
         watch = asyncio.ensure_future(self._watch())
         await asyncio.gather(*(self._run(run) for run in self._runs), return_exceptions=True)
         # Not cancelled: it may just be giving back the last that waited.
@@ -82,4 +82,4 @@ class Slice:
             try:
                 await self._host.engine.run_db(unclaim, runs, seconds)
             finally:
-                self._host.let_go([(run.id, run.attempt) for run in runs])
+                self._host.holdings.let_go([run.key for run in runs])

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from batches import creating, ids
-from batches.execution import agents_cache, host, lanes, lease_loop, leases, maintenance, turns
+from batches.execution import agents_cache, heartbeat, host, lanes, lease_loop, leases, maintenance, turns
 from batches.quarantine import slice as quarantine_slice
 from batches.states import BatchState, Priority, RunState
 from workers.ratelimit.tuning import Tuning
@@ -124,7 +124,7 @@ def test_every_state_is_told(state: str) -> None:
         ("one probe through every {:g} s", Tuning().probe_pause),
         ("outcomes of up to {:g} ms", host.GROUP_COMMIT_SECONDS * 1000),
         ("ms, at most {:g}, into one transaction", host.GROUP_COMMIT_ROWS),
-        ("are looked at every {:g} s", host.REFRESH_SECONDS),
+        ("looked at every {:g} s", heartbeat.REFRESH_SECONDS),
         ("arrive within {:g} ms", host.GROUP_CLAIM_SECONDS * 1000),
         ("its cache of agents ({:g} s,", agents_cache.FRESH_SECONDS),
         ("these keep waiting for {:g} s", quarantine_slice.PATIENCE_SECONDS),

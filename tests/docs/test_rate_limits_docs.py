@@ -6,7 +6,7 @@ import re
 import pytest
 
 from agents.llm import rate_headers, tokens
-from batches.execution import agents_cache, blocks, dispatcher, gate, host, lanes, lease_loop, retry_budget, turns
+from batches.execution import agents_cache, blocks, dispatcher, gate, heartbeat, lanes, lease_loop, retry_budget, turns
 from batches.execution.executor import PAUSING_CODES
 from batches.states import Priority
 from credentials.limits import ModelState
@@ -130,8 +130,7 @@ def test_the_proof_holds_with_the_limiters_numbers() -> None:
         ("with a ceiling of {:g}, which", TUNING.reopened_ceiling),
         ("in flight before ({:g} at least)", TUNING.reopened_threshold),
         ("but {:g} a second always", retry_budget.LEAST_PER_SECOND),
-        ("all processes see it within about {:g} s", host.REFRESH_SECONDS),
-        ("processes follow within about {:g} s", host.REFRESH_SECONDS),
+        ("or see it within about {:g} s", heartbeat.REFRESH_SECONDS),
         ("one priority higher after each {:g} s", lanes.AGING_SECONDS),
         ("it takes part for {:g} s", lanes.BOOST_SECONDS),
         ("what starts in {:g} s, or", lanes.READ_AHEAD_SECONDS),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from django.conf import LazySettings
 
+from batches.execution import heartbeat as heartbeat_module
 from batches.execution import host as host_module
 from batches.execution.claims import ClaimedRun, claim_batch, claim_singles
 from batches.execution.host import WorkerHost
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerHost]:
-    monkeypatch.setattr(host_module, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(heartbeat_module, "HEARTBEAT_SECONDS", 0.2)
     running = WorkerHost()
     yield running
     running.stop()
@@ -52,7 +53,7 @@ def test_an_outcome_that_cannot_be_stored_fails_its_own_run_alone(monkeypatch: p
 def test_a_run_that_the_host_does_not_know_of_is_handed_back(host: WorkerHost) -> None:
     batch = make_batch(rows=1, state=BatchState.RUNNING)
     lease = open_lease(host.process, batch.pk)
-    host.leases.add(lease)
+    host.holdings.leases.add(lease)
     # As if the answer to the claim had been lost with the connection.
     claim_batch(batch.pk, lease, 5)
     row = Run.objects.of_batch(batch.pk)
@@ -102,7 +103,7 @@ def test_a_run_taken_again_while_its_old_attempt_is_in_flight_ends_once(host: Wo
 
     def take() -> ClaimedRun:
         lease = open_lease(host.process, None)
-        host.leases.add(lease)
+        host.holdings.leases.add(lease)
         return claim_singles([run.pk], lease)[0]
 
     async def both(first: ClaimedRun, second: ClaimedRun) -> list[Outcome | None]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from agents.models import AgentVersion
 from batches.execution import agents_cache
+from batches.execution import heartbeat as heartbeat_module
 from batches.execution import host as host_module
 from batches.execution.blocks import store_block
 from batches.execution.claims import claim_batch
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerHost]:
-    monkeypatch.setattr(host_module, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat_module, "REFRESH_SECONDS", 0.1)
     monkeypatch.setattr(agents_cache, "FRESH_SECONDS", 0.1)
     monkeypatch.setattr(host_module, "FRESH_SECONDS", 0.1)
     running = WorkerHost()

@@ -13,6 +13,7 @@ class Counters:
         self.received = 0
         self.completed = 0  # answered in full with 200
         self.aborted = 0  # the client went away before the answer's end
+        self.unread = 0  # answered, and the connection was reset: the client was gone before it read the answer
         self.refused = 0  # 429 by the server's own limits
         self.faulted = 0
         self.overloaded = 0  # 503 because of `overload_above`

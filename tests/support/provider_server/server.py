@@ -189,10 +189,25 @@ def _invalid_key() -> web.Response:
     return json_response(error_body("invalid_request_error", "invalid_api_key", "Incorrect API key provided."), 401)
 
 
+class _Server(web.Server):
+    """Counts the answers that were written to a client which was gone.
+
+    The kernel resets a connection whose owner dies with something unread, and else only closes it (RFC 2525, 2.17).
+    """
+
+    def __init__(self, state: FakeServer) -> None:
+        super().__init__(state.handle, handler_cancellation=True, access_log=None)
+        self._state = state
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        if isinstance(exc, ConnectionResetError) and handler._current_request is None:
+            self._state.counters.unread += 1
+        super().connection_lost(handler, exc)
+
+
 async def listen(state: FakeServer, *, port: int = 0, path: str | None = None) -> web.ServerRunner:
     """Start listening on 127.0.0.1 (port 0: a free one) or on the socket `path`; the caller cleans the runner up."""
-    server = web.Server(state.handle, handler_cancellation=True, access_log=None)
-    runner = web.ServerRunner(server, shutdown_timeout=0.1)
+    runner = web.ServerRunner(_Server(state), shutdown_timeout=0.1)
     await runner.setup()
     site = (
         web.UnixSite(runner, path, backlog=4096)

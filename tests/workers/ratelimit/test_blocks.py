@@ -10,8 +10,8 @@ import structlog
 
 from tests.support.waiting import wait_for
 from tests.workers.ratelimit.callers import BUCKET
+from workers import subscription
 from workers.embedded.valkey import EmbeddedValkey
-from workers.ratelimit import blocks
 from workers.ratelimit.keys import BLOCKS
 from workers.ratelimit.limiter import Limiter
 from workers.ratelimit.readout import bucket_states
@@ -126,7 +126,7 @@ async def test_many_refusals_at_once_are_told_once() -> None:
 async def test_a_listener_hears_again_after_a_restart(
     embedded: EmbeddedValkey, settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "RECONNECT_PAUSE", 0.05)
+    monkeypatch.setattr(subscription, "RECONNECT_PAUSE", 0.05)
     embedded.ensure()
     settings.REDIS_URL = f"unix://{embedded.server.socket_path}"
     listener = Listener()
@@ -141,7 +141,7 @@ async def test_a_listener_hears_again_after_a_restart(
 
 
 async def test_a_listener_notices_a_server_that_fell_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "SILENCE", 0.1)
+    monkeypatch.setattr(subscription, "SILENCE", 0.1)
     listener = Listener()
     await listener.subscribed()
     await asyncio.sleep(0.5)
