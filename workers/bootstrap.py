@@ -4,6 +4,7 @@ from typing import Any
 
 from celery.signals import celeryd_init
 
+from .allocator import give_back_large_blocks
 from .embedded.valkey import ensure_redis
 
 
@@ -11,3 +12,9 @@ from .embedded.valkey import ensure_redis
 def start_redis(**kwargs: Any) -> None:
     """Start the embedded Valkey where no Redis was given and none runs. Raises ServerUnavailable."""
     ensure_redis()
+
+
+@celeryd_init.connect(dispatch_uid="arboretum-memory")
+def set_memory(**kwargs: Any) -> None:
+    """Have the worker give back what large answers took."""
+    give_back_large_blocks()

@@ -6,10 +6,15 @@ I is what every batch has to be after them (`audit.whole`).
 
 from tests.benchmarks.rig.case import Case
 
+from .limits import ceiling, requests_limit, tokens_limit
+
 HERE = "tests.faults"
 N = 10_000
 # Requests a minute that make a batch of N rows last longer than the server's window of a minute.
 LIMIT = 6_000
+TOKENS_LIMIT = 1_400_000
+# Less than the workers' slots.
+CEILING = 60
 
 CASES = (
     Case("launch20", f"{HERE}.launch20", "100 agents of 5 s started singly at once, 20 times", 100, 240, repeats=20),
@@ -22,7 +27,7 @@ CASES = (
         "3: Valkey killed, restarted",
         N,
         360,
-        options={"how": "restart", "requests_per_minute": LIMIT},
+        options={"how": "restart", "limit": requests_limit(LIMIT)},
     ),
     Case(
         "redis-empty",
@@ -30,7 +35,7 @@ CASES = (
         "3: Valkey killed, its data lost",
         N,
         360,
-        options={"how": "empty", "requests_per_minute": LIMIT},
+        options={"how": "empty", "limit": requests_limit(LIMIT)},
     ),
     Case(
         "redis-flush",
@@ -38,7 +43,23 @@ CASES = (
         "3: FLUSHALL",
         N,
         360,
-        options={"how": "flush", "requests_per_minute": LIMIT},
+        options={"how": "flush", "limit": requests_limit(LIMIT)},
+    ),
+    Case(
+        "redis-flush-tokens",
+        f"{HERE}.redis_loss",
+        "3: FLUSHALL, with a limit of tokens",
+        N,
+        360,
+        options={"how": "flush", "limit": tokens_limit(TOKENS_LIMIT)},
+    ),
+    Case(
+        "redis-empty-ceiling",
+        f"{HERE}.redis_loss",
+        "3: Valkey killed, its data lost, with a ceiling of calls in flight",
+        N,
+        360,
+        options={"how": "empty", "limit": ceiling(CEILING)},
     ),
     Case("redis-frozen", f"{HERE}.redis_frozen", "4: Valkey frozen for 120 s, pages asked for", N, 360),
     Case(

@@ -13,6 +13,7 @@ from workers.embedded.server import ValkeyServer
 
 from .audit import calls, whole
 from .check import Check, Injection
+from .limits import ceiling
 from .scene import Scene, set_scene
 from .web import Answer, Web, web_process
 
@@ -20,15 +21,19 @@ SINGLES = 3
 ANSWER_SECONDS = 5.0
 RECOVERED_SECONDS = 30.0
 PAUSE_SECONDS = 2.0
-# What a row that was left takes, at a third of the speed that 100 calls of 0.2 s at a time allow.
+# Of calls in flight: less than the workers' slots.
+CEILING = 60
+# What a row that was left takes, at about half of the speed that CEILING calls of 0.2 s at a time allow.
 REST_SECONDS = 0.006
 OK, UNAVAILABLE = int(http.HTTPStatus.OK), int(http.HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def run(rig: Rig, size: Size, *, seconds: float = 120.0) -> Iterator[Check]:
     """Yield the checks of a batch half-way through which Redis is frozen, while pages are asked for (row 4)."""
-    injection = Injection(f"at 50%: Valkey frozen (SIGSTOP) for {seconds:g} s; {SINGLES} single runs started meanwhile")
-    with set_scene(rig, size) as scene, web_process(rig, scene.work.user) as web:
+    limit = ceiling(CEILING)
+    what = f"Valkey frozen (SIGSTOP) for {seconds:g} s; {SINGLES} single runs started meanwhile; limit {limit}"
+    injection = Injection(f"at 50%: {what}")
+    with set_scene(rig, size, limit=limit) as scene, web_process(rig, scene.work.user) as web:
         scene.start()
         scene.wait_for_share(0.5)
         with _frozen(rig):
@@ -46,6 +51,7 @@ def run(rig: Rig, size: Size, *, seconds: float = 120.0) -> Iterator[Check]:
         found = scene.audit(singles=SINGLES)
         yield whole(injection, found)
         yield calls(injection, found, scene.server, singles=SINGLES)
+        yield limit.never_broken(injection, scene.server)
 
 
 @contextmanager

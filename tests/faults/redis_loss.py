@@ -1,6 +1,6 @@
 """Redis is lost while a batch runs: killed and restarted with or without its data, or emptied.
 
-The model has a limit of requests that binds, so that the batch lasts longer than the server's window of a minute.
+The model has a limit that binds; one that counts by the minute makes the batch last longer than that.
 """
 
 import time
@@ -13,6 +13,7 @@ from workers.redis import connection
 
 from .audit import audit, calls, whole
 from .check import Check, Injection
+from .limits import SceneLimit
 from .scene import Scene, set_scene
 
 SINGLES = 3
@@ -26,40 +27,32 @@ USED_SHARE = 0.9
 Singles = tuple[list[int], float]
 
 
-def run(rig: Rig, size: Size, *, how: str, requests_per_minute: int | None = None) -> Iterator[Check]:
+def run(rig: Rig, size: Size, *, how: str, limit: SceneLimit | None = None) -> Iterator[Check]:
     """Yield the checks of a batch half-way through which Redis is lost, and of single runs that start then (row 3)."""
     what, lose = HOWS[how]
-    limit = f"; limit {requests_per_minute:,} requests a minute" if requests_per_minute else ""
-    injection = Injection(f"at 50%: {what}; {SINGLES} single runs started meanwhile{limit}")
-    with set_scene(rig, size, requests_per_minute=requests_per_minute) as scene:
+    told = f"; limit {limit}" if limit else ""
+    injection = Injection(f"at 50%: {what}; {SINGLES} single runs started meanwhile{told}")
+    with set_scene(rig, size, limit=limit) as scene:
         scene.start()
         scene.wait_for_share(0.5)
         singles, slowest = lose(rig, scene)
         began = time.monotonic()
         yield injection.at_most("a single run was started", slowest, ANSWER_SECONDS)
         yield scene.singles_ended(injection, singles, began + RECOVERED_SECONDS, RECOVERED_SECONDS)
-        yield scene.ended(injection, "batch ended", RECOVERED_SECONDS + _rest_seconds(scene, requests_per_minute))
+        yield scene.ended(injection, "batch ended", RECOVERED_SECONDS + _rest_seconds(scene, limit))
         found = scene.audit(singles=SINGLES)
         yield whole(injection, found)
         yield calls(injection, found, scene.server, singles=SINGLES)
-        if requests_per_minute:
-            yield _never_refused(injection, scene, requests_per_minute)
+        if limit:
+            yield limit.never_broken(injection, scene.server)
         yield from _next_batch(injection, rig, scene)
 
 
-def _rest_seconds(scene: Scene, requests_per_minute: int | None) -> float:
+def _rest_seconds(scene: Scene, limit: SceneLimit | None) -> float:
     """Return what the rows that are left take at USED_SHARE of the limit."""
-    if requests_per_minute is None:
+    if limit is None:
         return 0.0
-    return round((scene.batch.total - scene.done()) * 60 / (USED_SHARE * requests_per_minute))
-
-
-def _never_refused(injection: Injection, scene: Scene, requests_per_minute: int) -> Check:
-    """Return the check of the limit. With fewer calls than it allows in a minute there is nothing to see."""
-    stats = scene.server.stats()
-    binds = "" if stats["received"] > requests_per_minute else ", so few that it does not bind"
-    measured = f"{stats['refused']:,} of {stats['received']:,} calls refused{binds}"
-    return injection.expect("0 calls refused: the limit holds in every window", measured, stats["refused"] == 0)
+    return round((scene.batch.total - scene.done()) * 60 / (USED_SHARE * limit.rows_a_minute))
 
 
 def _next_batch(injection: Injection, rig: Rig, scene: Scene) -> Iterator[Check]:

@@ -19,11 +19,10 @@ from tests.support.worker_harness import Workers
 
 from .audit import Audit, audit
 from .check import Check, Injection
+from .limits import CALL_SECONDS, SceneLimit
 
 WORKERS = 2
-CALL_SECONDS = 0.2
 PROGRESS_SECONDS = 240.0
-WINDOW_SECONDS = 60.0
 _singles = itertools.count()
 
 
@@ -89,7 +88,7 @@ def set_scene(
     *,
     slots: int = 50,
     call_seconds: float = CALL_SECONDS,
-    requests_per_minute: int | None = None,
+    limit: SceneLimit | None = None,
     agent: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     warm_rows: int = 100,
@@ -97,17 +96,16 @@ def set_scene(
 ) -> Iterator[Scene]:
     """Give a scene with a batch of `size.rows` rows on two workers, `slots` rows at a time in each.
 
-    `requests_per_minute` is the model's limit, which the server enforces over every window of a minute, from the
-    warm-up (of `warm_rows` rows) on; `agent` are fields of its version; `env` adds to the workers' environment;
-    `harness` are options of the worker harness.
+    `limit` is the model's, which the server enforces from the warm-up (of `warm_rows` rows) on; `agent` are fields of
+    its version; `env` adds to the workers' environment; `harness` are options of the worker harness.
     """
     variables = {**rig.worker_env(), **(env or {})}
     with ProviderServer() as server, Workers(WORKERS, env=variables, slots=slots, **harness) as workers:
         work = Work(rig.folder, server)
-        version = work.agent("echo", **(agent or {}))
-        if requests_per_minute is not None:
-            work.limit(version.model, requests_per_minute=requests_per_minute)
-            server.configure(requests_per_window=requests_per_minute, window=WINDOW_SECONDS)
+        version = work.agent("echo", **{**(limit.agent if limit else {}), **(agent or {})})
+        if limit is not None:
+            work.limit(version.model, **{limit.name: limit.number})
+            server.configure(**limit.server)
         work.warm_up(version, warm_rows)
         batch = work.batch(version, size.rows)
         server.reset()

@@ -28,7 +28,7 @@ class Small:
         return self.name
 
 
-NO_LIMIT = {"requests_per_minute": None}
+NO_LIMIT = {"limit": None}
 # What they show does not depend on the database.
 ONCE = (
     Small("redis-restart", 7, 1_000, NO_LIMIT),

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
+PIECE_BYTES = 64 * 1024
 ANSWER = b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]}'
 
 
@@ -56,8 +57,10 @@ class RawServer:
                 await reader.read()
             if not answer:
                 return
-            writer.write(answer)
-            await writer.drain()
+            # Piece by piece: the transport would hold a copy of a large one for each connection.
+            for start in range(0, len(answer), PIECE_BYTES):
+                writer.write(answer[start : start + PIECE_BYTES])
+                await writer.drain()
 
 
 @asynccontextmanager

@@ -31,6 +31,9 @@ from .network import (
 # such a call fails as a connection error, since nobody can tell whether the server has taken it.
 KEEPALIVE_SECONDS = 15.0
 _DNS_SECONDS = 60
+# While an answer waits for room, its connection holds at most twice this and one receiving of asyncio's, 256 KiB. With
+# aiohttp's own 256 KiB that would be three times what is read of the answer.
+READ_AHEAD_BYTES = 64 * 1024
 _REQUEST_ID = istr("X-Request-ID")
 
 
@@ -90,6 +93,7 @@ class DirectCaller:
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            read_bufsize=READ_AHEAD_BYTES,
             trust_env=False,
         )
         return self._session

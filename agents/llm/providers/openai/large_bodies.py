@@ -12,12 +12,14 @@ from .network import JSON_OVERHEAD
 
 # An answer of usual length is far below; so many bytes of each call in flight may be in memory at once.
 LARGE_BODY_BYTES = 256 * 1024
-# So many bytes all large answers of a loop may hold beyond that, taken in steps while they are read.
-LARGE_TOTAL = 32 * 2**20
-STEP = 2**20
+# Beyond that room is taken in steps while an answer is read.
+STEP = 256 * 1024
 # Room for one answer of the largest size is kept for the answer that began first: it can always be read to its end, so
 # that a crowd of half-read answers never waits for one another.
 KEPT_FOR_FIRST = MAX_ANSWER_BYTES * JSON_OVERHEAD
+# So many bytes all large answers of a loop may hold. What is not kept for the first is enough for a second one of the
+# longest text in plain characters, or for sixteen of twice LARGE_BODY_BYTES.
+LARGE_TOTAL = KEPT_FOR_FIRST + MAX_ANSWER_BYTES
 LONGEST_WAIT_SECONDS = 5.0
 
 
