@@ -1,6 +1,7 @@
 """Rows that kill the process that runs them, among many that do not."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,11 +9,11 @@ from batches.models import Run
 from tests.benchmarks.rig.case import Size
 from tests.benchmarks.rig.rig import Rig
 from tests.benchmarks.rig.work import row_text
+from tests.support.deadly_rows import deaths, environment
 from tests.support.worker_harness import Workers
 
 from .audit import Audit
 from .check import Check, Injection
-from .deadly import deaths, environment
 from .scene import Scene, set_scene
 
 POISONED = 3
@@ -40,7 +41,7 @@ def run(rig: Rig, size: Size, *, slots: int = 50, lease_seconds: float = 20.0) -
         found = scene.audit()
         yield _others(injection, found)
         yield _poisoned(injection, scene, indexes)
-        runs = deaths(folder)
+        runs = Counter(mark for _, mark in deaths(folder))
         ok = set(runs) == set(marks) and max(runs.values()) <= MOST_RUNS
         yield injection.expect(f"each of them run 1 to {MOST_RUNS} times", [runs[mark] for mark in marks], ok)
         measured = f"{len(restarts)} workers died, {sum(runs.values())} processes in all"

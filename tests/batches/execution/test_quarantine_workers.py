@@ -8,10 +8,12 @@ import pytest
 from batches.manager import BatchManager
 from batches.models import Attempt, Batch, Lease, Run
 from batches.states import BatchState, RunState
-from tests.support.deadly_rows import MARKER, DeadlyRows
+from tests.support.deadly_rows import deaths, environment
 from tests.support.factories import make_agent, make_batch
 from tests.support.waiting import wait_for
 from tests.support.worker_harness import Workers
+
+MARKER = "kill-me"
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.worker]
 
@@ -31,25 +33,27 @@ def has_ended(batch: Batch) -> bool:
 def test_a_deadly_row_kills_its_worker_once_and_then_only_children(
     worker_env: dict[str, str], short_folder: Path
 ) -> None:
-    rows = DeadlyRows(short_folder, worker_env)
+    folder = short_folder / "deadly"
+    env = {**worker_env, **environment(folder, [MARKER], worker_env["PYTHONPATH"])}
     batch = slow_batch(30, 13)
-    with Workers(1, env=rows.env, lease_seconds=2) as workers:
+    with Workers(1, env=env, lease_seconds=2) as workers:
         first = workers.pids[0]
         BatchManager(batch.owner).start(batch)
         workers.processes[0].process.wait(20)
         workers.restart(0)
         took = wait_for(lambda: has_ended(batch), 60, "the batch to end")
         assert workers.processes[0].process.poll() is None
-    # Reaped after two seconds, then four children that each take two to start.
+    # A worker that starts anew, then four children that each take two seconds to start.
     assert took < 40
     batch.refresh_from_db()
     assert (batch.succeeded, batch.failed) == (29, 1)
     run = Run.objects.of_batch(batch.pk).exclude(state="succeeded").get()
     assert (run.index, run.state, run.error_code) == (13, "failed", "poison")
-    assert rows.deaths[0] == first
-    assert rows.deaths.count(first) == 1
-    assert not {workers.pids[0]} & set(rows.deaths)
-    assert len(rows.deaths) == run.crashes == run.attempts.filter(outcome="crashed").count() <= 6
+    dead = [process for process, _ in deaths(folder)]
+    assert dead[0] == first
+    assert dead.count(first) == 1
+    assert workers.pids[0] not in dead
+    assert len(dead) == run.crashes == run.attempts.filter(outcome="crashed").count() <= 6
     assert Attempt.objects.filter(run__batch=batch, outcome="succeeded").count() == 29
     assert not Lease.objects.filter(released_at=None).exists()
 
