@@ -198,14 +198,22 @@ class Lane:
         """Return the priority at which the lane takes part now: its own, and one more for each time of aging."""
         return self.priority + int((now - self._passed_over_since) / AGING_SECONDS)
 
+    def hold(self, now: float) -> int:
+        """Return the priority with which it keeps its place; what limits keep waiting is not passed over by anybody."""
+        return self.priority if self.is_limited else self.level(now)
+
     def is_boosted(self, now: float) -> bool:
         """Whether the lane, which came to its turn by waiting, takes part among whoever is first."""
         return now < self._boosted_until
 
+    def boost(self, now: float) -> None:
+        """Let the lane take part among whoever is first for BOOST_SECONDS: it has waited long."""
+        self._boosted_until = now + BOOST_SECONDS
+
     def was_chosen(self, now: float) -> None:
         """Remember that the lane had its turn; one that came by waiting lasts BOOST_SECONDS."""
         if now >= self._boosted_until and now - self._passed_over_since >= AGING_SECONDS:
-            self._boosted_until = now + BOOST_SECONDS
+            self.boost(now)
         self._passed_over_since = now
 
     def _queue(self, gate: Gate) -> deque[LaneRow]:

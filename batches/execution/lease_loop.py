@@ -79,11 +79,6 @@ class LeaseLoop:
         self._left += self.lane.close(self._give_back)
         self._changed.set()
 
-    @property
-    def priority(self) -> int:
-        """The batch's own priority."""
-        return self.lane.priority
-
     def drop(self, keys: Collection[Held]) -> list[Held]:
         """Forget waiting rows that are not ours any more; return them."""
         return self.lane.drop(keys)
@@ -240,7 +235,7 @@ async def run_lease(host: "WorkerHost", batch_id: int) -> int:
 
 async def _run_reserved(host: "WorkerHost", batch_id: int) -> int:
     settings = (await host.engine.run_db(current_settings, [batch_id])).get(batch_id)
-    if settings is None or not host.turns.make_room(settings.priority):
+    if settings is None or not host.turns.make_room(batch_id, settings.priority):
         return 0
     lease_id = await host.engine.run_db(open_lease, host.process, batch_id)
     host.holdings.leases.add(lease_id)

@@ -1,6 +1,7 @@
 """Which batches a process works on: one lease loop for each, and what becomes of further hints for it."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from django.db.models import Exists, OuterRef
 from batches.publishing import batch_worker_names, publish_lease_now
 
 from .claims import due_rows, runnable_batches
+from .lanes import AGING_SECONDS
 from .leases import Held, processes_at_work
 
 if TYPE_CHECKING:
@@ -49,24 +51,40 @@ class Turns:
         self._loops: dict[int, LeaseLoop] = {}
         self._beginning: set[int] = set()
         self._passing_on: set[int] = set()
+        # Batches that found no place: since when, and when they asked last (monotonic).
+        self._refused: dict[int, tuple[float, float]] = {}
         self._tasks = 0
 
     def has_room(self) -> bool:
         """Whether another loop may begin. Without room a hint is dropped; maintenance gives it again."""
         return len(self._loops) < MOST_LOOPS and self._tasks < MOST_TASKS
 
-    def make_room(self, priority: int) -> bool:
-        """Whether a loop of a batch of `priority` may begin; where all places are taken, one of a lower one ends."""
+    def make_room(self, batch_id: int, priority: int) -> bool:
+        """Whether a loop of a batch of `priority` may begin; where all places are taken, one of a lower one ends.
+
+        A batch that found no place before counts as one priority higher for each AGING_SECONDS since.
+        """
         if self.has_room():
             return True
         staying = [loop for loop in self._loops.values() if not loop.is_stopped]
         if len(staying) < MOST_LOOPS and self._tasks < MOST_TASKS:
             return True
-        lowest = min(staying, key=lambda loop: loop.priority, default=None)
-        if lowest is None or lowest.priority >= priority or self._tasks >= MOST_TASKS:
+        now = time.monotonic()
+        since = self._refused_since(batch_id, now)
+        leaving = [loop for loop in staying if not loop.lane.is_boosted(now)]
+        lowest = min(leaving, key=lambda loop: loop.lane.hold(now), default=None)
+        level = priority + int((now - since) / AGING_SECONDS)
+        if lowest is None or lowest.lane.hold(now) >= level or self._tasks >= MOST_TASKS:
             return False
         lowest.stop()
         return True
+
+    def _refused_since(self, batch_id: int, now: float) -> float:
+        """Note that a batch asks for a place in vain, and return since when it has; who asks no more is forgotten."""
+        self._refused = {pk: times for pk, times in self._refused.items() if now - times[1] < AGING_SECONDS}
+        since = self._refused.get(batch_id, (now, now))[0]
+        self._refused[batch_id] = (since, now)
+        return since
 
     def reserve(self, batch_id: int) -> bool:
         """Whether a loop of the batch may be made: there is one at most, also while it is being made."""
@@ -84,6 +102,10 @@ class Turns:
         self._loops[batch_id] = loop
         self._beginning.discard(batch_id)
         self._tasks += 1
+        now = time.monotonic()
+        since, _ = self._refused.pop(batch_id, (now, now))
+        if now - since >= AGING_SECONDS:
+            loop.lane.boost(now)
 
     def end_claiming(self, batch_id: int, loop: "LeaseLoop") -> None:
         """`loop` takes no more rows; another may begin while its last calls end."""

@@ -211,6 +211,29 @@ def test_of_more_batches_than_places_the_most_urgent_gets_one(
     assert states(low)[RunState.PENDING] > 500
 
 
+def test_a_batch_that_long_found_no_place_gets_one_beside_more_urgent_ones(
+    host: WorkerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batches.execution import lanes, turns
+
+    monkeypatch.setattr(turns, "MOST_LOOPS", 1)
+    for module in (lanes, turns):
+        monkeypatch.setattr(module, "AGING_SECONDS", 0.5)
+    version = version_with(latency=0.2)
+    urgent = make_batch(version=version, rows=20_000, state=BatchState.RUNNING, priority=2)
+    low = make_batch(version=version, rows=5, state=BatchState.RUNNING, priority=1)
+    host.engine.submit(run_lease(host, urgent.pk))
+    wait_for(lambda: host.slots.free < host.slots.size, 5, "the urgent batch to begin")
+
+    def asked() -> bool:
+        host.wait(run_lease(host, low.pk))
+        return bool(states(low).get(RunState.SUCCEEDED))
+
+    assert not asked()
+    assert 0.5 <= wait_for(asked, 5, "the other to get its turn") < 4
+    host.drain()
+
+
 def test_two_hints_that_come_together_make_one_loop_which_a_pause_stops(host: WorkerHost) -> None:
     version = version_with()
     set_model(version.credential, version.model, requests_per_minute=240)
