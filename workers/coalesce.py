@@ -16,6 +16,8 @@ from .engine import Engine
 # A group of so many is worth the whole interval; smaller ones wait less.
 FULL_WAIT_ITEMS = 10
 LEAST_WAIT_SHARE = 0.05
+# Such a group does not wait for its time where nothing more has come for this share of the interval: a burst is over.
+QUIET_SHARE = 0.2
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -71,14 +73,23 @@ class Coalescer(Generic[T, R]):
 
     async def _work(self) -> None:
         while self._waiting:
-            if len(self._waiting) < self._max_items:
-                self._full.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._full.wait(), self._interval * self._wait_share)
+            await self._gather()
             number = self._group_length()
             self._wait_share = min(1.0, max(LEAST_WAIT_SHARE, number / FULL_WAIT_ITEMS))
             group, self._waiting = self._waiting[:number], self._waiting[number:]
             await self._flush_group(group)
+
+    async def _gather(self) -> None:
+        """Wait until a group is full, its time is over, or it is large and nothing more comes."""
+        ends, seen = self._engine.loop.time() + self._interval * self._wait_share, 0
+        while len(self._waiting) < self._max_items:
+            left = ends - self._engine.loop.time()
+            if left <= 0 or (seen >= FULL_WAIT_ITEMS and seen == len(self._waiting)):
+                return
+            seen = len(self._waiting)
+            self._full.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), min(left, QUIET_SHARE * self._interval))
 
     def _group_length(self) -> int:
         size = 0

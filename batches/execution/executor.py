@@ -37,6 +37,8 @@ PAUSING_CODES = {
     ErrorCode.QUOTA_EXHAUSTED: "The quota is used up",
 }
 LONGEST_REASON = 500
+# What these refused is held back by a block or by the adaptive ceiling already, so that no storm can come of it.
+HELD_BACK_CODES = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED})
 # Refusals cost a row no try until it has had so many attempts for nothing; from then on each costs one. The waits grow
 # to a minute by default, so a throttled key brings a row this far in most of an hour at the earliest. A row that is
 # refused for what it is, in words that are not known, would else come back for ever and block its key each time.
@@ -150,7 +152,7 @@ class Executor:
         if error.is_transient and tries < retry.max_tries:
             # Refusals cost no try, but each makes the next wait longer.
             delay = retry.delay(max(tries, run.attempt - run.tries), error.retry_after)
-            if meter is not None and error.code is not ErrorCode.RATE_LIMITED:
+            if meter is not None and error.code not in HELD_BACK_CODES:
                 delay = max(delay, meter.retry_wait())
             log.info("run_retried", code=str(error.code), tries=tries, delay=round(delay, 2))
             build = self._outcome(run, spent, AttemptOutcome.RETRIED, waiting_state(run))

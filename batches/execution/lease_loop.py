@@ -73,6 +73,14 @@ class LeaseLoop:
             self.lane.is_ending, self._is_exhausted = True, False
             self._keep(self._host.unclaim([prepared.run for prepared in surplus]))
 
+    async def _look_for_due(self) -> None:
+        """Where rows wait here for slots, and nothing else is left to take, let others have them."""
+        if self.lane.buffered <= max(0, self._host.slots.free) or self.lane.is_limited:
+            return
+        settings = await self._host.engine.run_db(current_settings, [self._batch_id])
+        if self._batch_id in settings:
+            self.follow(settings[self._batch_id])
+
     def stop(self) -> None:
         """Take and start nothing more, from now on."""
         self.is_stopped = True
@@ -117,7 +125,10 @@ class LeaseLoop:
                 self._is_exhausted = False
             longest = LONGEST_WAIT_SECONDS / 2 if self.lane.is_ending else LONGEST_WAIT_SECONDS
             self._patience = min(2 * self._patience, longest)
-        self._changed.clear()
+            await self._look_for_due()
+        else:
+            # Not after a look: what changed during it is still to be seen.
+            self._changed.clear()
 
     async def _top_up(self) -> bool:
         """Take rows ahead; return whether there is anything left to wait for."""

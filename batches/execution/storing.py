@@ -18,6 +18,7 @@ from batches.publishing import publish_finalize
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
 from batches.telling import tell_changed
 
+from .attempts import insert_attempts
 from .clock import sql_now
 from .locking import lock_runs
 from .outcomes import Outcome
@@ -138,7 +139,7 @@ def _attempt(outcome: Outcome, kind: AttemptOutcome) -> Attempt:
 
 
 def _write_attempts(outcomes: Sequence[Outcome]) -> None:
-    Attempt.objects.bulk_create([_attempt(outcome, outcome.kind) for outcome in outcomes])
+    insert_attempts(outcomes)
     RunEvent.objects.bulk_create(
         RunEvent(
             run_id=outcome.run.id, attempt=outcome.run.attempt, kind=event.kind, data=event.data, created_at=event.at

@@ -81,6 +81,19 @@ def test_items_of_a_moment_share_one_flush_and_get_their_own_result(engine: Engi
     assert [len(group) for group in groups] == [100, 100, 50]
 
 
+def test_a_burst_that_is_over_does_not_wait_for_its_time(engine: Engine) -> None:
+    coalescer: Coalescer[int, int] = Coalescer(engine, list, interval=2.0)
+
+    async def ask() -> float:
+        started = time.monotonic()
+        await asyncio.gather(*(coalescer.submit(number) for number in range(20)))
+        return time.monotonic() - started
+
+    # The first group waits little in any case; what follows a group of 20 would wait for 2 s if more came.
+    engine.submit(ask()).result(timeout=10)
+    assert 0.3 < engine.submit(ask()).result(timeout=10) < 1.5
+
+
 def test_a_bad_item_fails_alone(engine: Engine) -> None:
     def flush(items: Sequence[int]) -> list[int]:
         if 13 in items:

@@ -60,6 +60,8 @@ class Tuning:
     breaker_failures: int = 10
     breaker_share: float = 0.6
     probe_pause: float = 5.0
+    # Refusals for overload count as failures once most calls have met them for so long, whatever the ceiling did.
+    overload_patience: float = 2.0
     # The ceiling after the breaker closed, and the least value up to which it then grows fast.
     reopened_ceiling: int = 10
     reopened_threshold: int = 16

@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from batches import telling
 from batches.execution import heartbeat
+from batches.execution.claims import claim_batch
 from batches.execution.host import WorkerHost
 from batches.execution.lease_loop import run_lease
+from batches.execution.leases import open_lease
 from batches.manager import BatchManager
 from batches.models import Attempt, Batch, Run
 from batches.states import BatchState, Priority, RunState
@@ -108,3 +110,13 @@ def test_a_word_that_nobody_waits_for_is_not_kept(host: WorkerHost) -> None:
     key = telling.heard_key("word")
     wait_for(lambda: connection().exists(key), 5, "the word")
     assert 0 < connection().ttl(key) <= telling.HEARD_SECONDS
+
+
+def test_rows_that_wait_for_slots_are_given_back_where_nothing_else_is_left_to_take(host: WorkerHost) -> None:
+    batch = batch_at_work(host, 30.0, rows=12)
+    waiting = Run.objects.filter(state=RunState.PENDING, attempt=0)
+    ahead = 12 - 5 - waiting.count()
+    assert ahead > 0
+    claim_batch(batch.pk, open_lease("another", batch.pk), 100)
+    wait_for(lambda: waiting.count() == ahead, 3, "others to be able to take what has no slot here")
+    BatchManager(batch.owner).cancel(batch)

@@ -1,6 +1,7 @@
 """The adaptive ceiling: cut on overload and slowness, grows with successes, disappears."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -78,16 +79,52 @@ async def test_the_ceiling_grows_while_it_is_used_and_disappears_at_twice_the_fi
     process.held = 70
     await process.tell()
     await process.tell(succeeded=70)
-    assert ceiling() == 73
+    # A quarter of what is missing to the 100 at which the cut came.
+    assert ceiling() == 77
     process.held = 30
     await process.tell()
     await process.tell(succeeded=70)
-    assert ceiling() == 73
+    assert ceiling() == 77
     for _ in range(40):
         process.held = ceiling() or 0
         if process.held:
             await process.tell(succeeded=process.held)
     assert ceiling() is None
+
+
+async def test_the_ceiling_grows_slowly_near_the_last_cut_and_fast_beyond_it() -> None:
+    process = Overloaded(1000)
+    await process.tell(overloaded=1, failed=1, succeeded=1)
+    grown = [700]
+    while grown[-1] < 1200:
+        process.held = grown[-1]
+        await process.tell(succeeded=grown[-1])
+        grown.append(ceiling() or 0)
+    rounds = [(after - before) / before for before, after in itertools.pairwise(grown)]
+    far, near, beyond = (
+        rounds[0],
+        [gain for size, gain in zip(grown, rounds, strict=False) if 980 < size < 1045],
+        rounds[-1],
+    )
+    assert far == pytest.approx(0.107, abs=0.003)
+    assert max(near) < 0.011
+    assert beyond == pytest.approx(0.05, abs=0.003)
+
+
+async def test_of_a_wave_that_is_mostly_refused_the_ceiling_is_what_was_taken() -> None:
+    first, second = Limiter("p", TUNING), Limiter("q", TUNING)
+    for limiter in (first, second):
+        await limiter.exchange(BUCKET, Limits(), Report(in_flight=200), [])
+    refused = {"overloaded": 150, "failed": 150}
+    await first.exchange(BUCKET, Limits(), Report(in_flight=50, **refused), [])
+    assert ceiling() == 175
+    await second.exchange(BUCKET, Limits(), Report(in_flight=50, **refused), [])
+    assert ceiling() == 100
+    # It grows from there, since so much was taken.
+    await first.exchange(BUCKET, Limits(), Report(in_flight=50, succeeded=50), [])
+    assert ceiling() == 100
+    await second.exchange(BUCKET, Limits(), Report(in_flight=50, succeeded=60), [])
+    assert ceiling() == 101
 
 
 async def test_a_server_that_becomes_slow_is_given_less_but_not_less_than_sixteen() -> None:

@@ -34,6 +34,33 @@ async def test_it_opens_on_ten_failures_that_are_most_of_all() -> None:
     assert grant.retry_in == pytest.approx(0.4, abs=0.01)
 
 
+async def test_a_first_wave_that_is_mostly_refused_for_overload_opens_nothing_but_lasting_overload_does() -> None:
+    limiter = Limiter("p", Tuning(overload_patience=0.2))
+    await tell(limiter, in_flight=100, overloaded=300, failed=300)
+    assert breaker() == "closed"
+    await tell(limiter, in_flight=100, succeeded=100)
+    await asyncio.sleep(0.25)
+    await tell(limiter, overloaded=20, failed=20)
+    assert breaker() == "closed"
+    await asyncio.sleep(0.25)
+    await tell(limiter, overloaded=200, failed=200)
+    assert breaker() == "open"
+
+
+async def test_overload_of_long_ago_opens_nothing() -> None:
+    limiter = Limiter("p", Tuning(overload_patience=0.1, breaker_slice=0.2))
+    await tell(limiter, overloaded=20, failed=20)
+    await asyncio.sleep(0.3)
+    await tell(limiter, overloaded=20, failed=20)
+    assert breaker() == "closed"
+
+
+async def test_other_failures_beside_overload_count_at_once() -> None:
+    limiter = Limiter("p", Tuning(overload_patience=60))
+    await tell(limiter, overloaded=20, failed=30)
+    assert breaker() == "open"
+
+
 async def test_it_stays_closed_while_four_of_ten_succeed() -> None:
     limiter = Limiter("p", TUNING)
     for _ in range(10):

@@ -1,7 +1,7 @@
 -- The adaptive ceiling of calls in flight (AIMD): there is none until the provider is overloaded or slow; it is cut by
 -- a share, grows with successes and disappears when the provider bears twice what it was first cut at.
 
-local CEILING = {'ceiling', 'threshold', 'first_cut'}
+local CEILING = {'ceiling', 'threshold', 'first_cut', 'cut_from'}
 
 -- The ceiling that a cut for slowness replaced is kept until it is known whether the cut was of use.
 local function remember_ceiling()
@@ -23,11 +23,15 @@ local function forget_ceiling()
   for _, name in ipairs(CEILING) do set(name, nil) end
 end
 
+-- Calls that started before the last cut say nothing about it.
+local function is_pausing()
+  local pause = math.max(TUNING.cut_pause, state.latency or 0) * SECOND
+  return state.cut_at and now - state.cut_at < pause
+end
+
 -- What a cut would leave; nil: nothing is to be cut now.
 local function lower_ceiling(held, least)
-  local pause = math.max(TUNING.cut_pause, state.latency or 0) * SECOND
-  -- Calls that started before the last cut say nothing about it.
-  if state.cut_at and now - state.cut_at < pause then return nil end
+  if is_pausing() then return nil end
   local base = math.min(state.ceiling or held, held)
   local lower = math.max(least, math.floor(TUNING.cut_share * base))
   if base < least or lower >= (state.ceiling or math.huge) then return nil end
@@ -36,19 +40,28 @@ end
 
 local function cut(held, lower)
   if not state.ceiling then set('first_cut', math.max(1, held)) end
+  set('cut_from', math.min(state.ceiling or held, held))
   set('ceiling', lower)
   set('threshold', lower)
   set('cut_at', now)
 end
 
--- Below the threshold one place more for each success (slow start), then a twentieth of the ceiling for each round.
+-- Places more for a round of calls: fast towards where the last cut came, slowly near it, and fast again beyond it,
+-- since the provider bears more now. (The curve of TCP's CUBIC, RFC 9438, by rounds in place of seconds.)
+local function gain(ceiling)
+  local cut_from = state.cut_from or 0
+  if ceiling < cut_from then return math.max(1, (cut_from - ceiling) / 4) end
+  return math.max(1, (ceiling < 1.05 * cut_from and 0.01 or 0.05) * ceiling)
+end
+
+-- Below the threshold one place more for each success (slow start), then by the gain of a round.
 local function grow(held)
   local ceiling = state.ceiling
   if not ceiling or report.succeeded == 0 or held < 0.8 * ceiling then return end
   if ceiling < state.threshold then
     ceiling = ceiling + report.succeeded
   else
-    ceiling = ceiling + report.succeeded * math.max(1, 0.05 * ceiling) / ceiling
+    ceiling = ceiling + report.succeeded * gain(ceiling) / ceiling
   end
   set('ceiling', ceiling)
   if ceiling >= 2 * state.first_cut then forget_ceiling() end
@@ -110,7 +123,18 @@ local function cut_for_slowness(held)
   cut(held, lower)
 end
 
+-- Where most calls are refused, as when a wave meets a provider for the first time, what is left in flight is what it
+-- has taken: so much it bears, and no share of the wave says anything. That holds for every process of the wave.
+local function cut_to_the_taken()
+  local taken = held_now()
+  local lower = math.max(1, is_pausing() and taken or math.floor(TUNING.cut_share * taken))
+  if lower >= (state.ceiling or math.huge) then return end
+  forget_slow_cut()
+  cut(taken, lower)
+end
+
 local function cut_for_overload(held)
+  if report.overloaded > report.succeeded then return cut_to_the_taken() end
   local lower = lower_ceiling(held, 1)
   if not lower then return end
   forget_slow_cut()

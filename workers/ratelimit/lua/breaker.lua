@@ -28,10 +28,24 @@ local function close()
   forget_slices()
 end
 
+-- What failed, but for overload that the adaptive ceiling may still put right: by fewer calls at once. Where most calls
+-- go on being refused for overload, the provider is as good as down.
+local function failures()
+  if report.succeeded > 0 and report.succeeded >= report.overloaded then
+    set('overload_since', nil)
+  elseif report.overloaded > 0 then
+    local is_news = not state.overload_since or now - state.overload_at > TUNING.breaker_slice * SECOND
+    if is_news then set('overload_since', now) end
+    set('overload_at', now)
+  end
+  local is_lasting = state.overload_since and now - state.overload_since >= TUNING.overload_patience * SECOND
+  return is_lasting and report.failed or report.failed - report.overloaded
+end
+
 local function count_slices(held)
   roll_slices()
   add('slice_ok', report.succeeded)
-  add('slice_failed', report.failed)
+  add('slice_failed', failures())
   local failed = state.slice_failed + state.slice_before_failed
   local all = failed + state.slice_ok + state.slice_before_ok
   if failed >= TUNING.breaker_failures and failed >= TUNING.breaker_share * all then

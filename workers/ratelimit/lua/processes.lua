@@ -81,6 +81,10 @@ local function held_before()
   return others.in_flight + math.max(report.in_flight, mine_before and mine_before.in_flight or 0)
 end
 
+local function held_now()
+  return others.in_flight + report.in_flight
+end
+
 -- From now on it counts who has spoken: what the others hold is not known before.
 local function start_settling(peers)
   set('settling_since', now)
