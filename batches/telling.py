@@ -18,6 +18,8 @@ _HEARD = "arboretum:batches:heard:"
 HEARD_SECONDS = 10
 # Who changes a batch waits so long for the workers to say that they know; one that hangs says nothing.
 PATIENCE_SECONDS = 0.5
+# A word that could not be sent for so much longer tells nothing new.
+LATE_SECONDS = 1.0
 
 # Not that of publishing: who waits here is not to wait for messages of others.
 _outbox = Outbox()
@@ -51,6 +53,9 @@ def _tell(batch_id: int, patience: float) -> None:
 
 
 def _ask(batch_id: int, deadline: float) -> None:
+    if time.monotonic() > deadline + LATE_SECONDS:
+        # It waited behind others while Redis was away; by now the workers have seen it, or soon do.
+        return
     word = secrets.token_hex(8)
     listeners = int(connection().publish(CHANGES, orjson.dumps([batch_id, word])))
     for _ in range(listeners):

@@ -45,11 +45,11 @@ class Caretaker(threading.Thread):
         """Announce and sweep until finished; what fails is logged and tried again at the next round."""
         self._try(self._announce, "announce_failed")
         # A newcomer helps at once: the process that led, and would have seen it, may just have died.
-        run_step(bury_dead)
+        self._try(bury_dead, "burying_failed")
         run_step(offer_batches)
         while not self._finished.is_set():
             self._try(self._announce, "announce_failed")
-            self._try(lambda: run_step(bury_dead))
+            self._try(bury_dead, "burying_failed")
             self._try(lambda: sweep(self._worker.process))
             self._try(self._look_at_quarantine)
             self._rest()
@@ -71,7 +71,7 @@ class Caretaker(threading.Thread):
         runs_anything = not {"interactive", "batch"}.isdisjoint(self._app.amqp.queues.consume_from)
         self._quarantine.look(self._worker.process, may_start=runs_anything and not self._worker.is_draining)
 
-    def _try(self, work: Callable[[], None], event: str = "sweep_failed") -> None:
+    def _try(self, work: Callable[[], object], event: str = "sweep_failed") -> None:
         """Do `work`; where it fails, log `event`. Nothing that fails ends the thread."""
         try:
             work()

@@ -5,20 +5,22 @@ dead one's journal. What nobody finds a journal of is left to the reaper.
 """
 
 import fcntl
+import glob
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
-from batches.models import Attempt, Run
+from batches.models import Attempt, Lease, Run
 from batches.states import RunState
 
-from .journal import SUFFIX, journal_folder, journal_path
+from .clock import now_plus
+from .journal import FRESH_SUFFIX, SUFFIX, journal_folder, journal_path
 from .journal_records import JournalContent, read_journal
-from .leases import Held
+from .leases import LEASE_SECONDS, Held
 from .outcomes import Outcome
 from .reaping import reap_process
 from .storing import UNPRICED, store_outcomes
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 STORED_TOGETHER = 200
 # A process in quarantine is called by the name of the worker that keeps it, this, and a number.
 QUARANTINE_MARK = ":q"
+# Journals that could not be read, and of which that was said.
+_unreadable: set[Path] = set()
 
 
 def bury_dead() -> int:
@@ -37,36 +41,81 @@ def bury_dead() -> int:
     Raises DatabaseError; what is left is done at the next look.
     """
     folder = journal_folder()
-    paths = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
-    return sum(_bury(path) for path in paths)
+    if not folder.is_dir():
+        return 0
+    for path in folder.glob(f"*{FRESH_SUFFIX}"):
+        with _taken(path) as content:
+            if content is not None:
+                path.unlink(missing_ok=True)
+    # Those in quarantine come with their keepers, before them.
+    paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (QUARANTINE_MARK in path.stem, path.stem))
+    return sum(_bury_apart(path) for path in paths)
 
 
-def store_journal(process: str) -> bool:
-    """Store what a process that is dead had ended; return False where somebody else is about to.
+def store_journal(process: str) -> set[Held] | None:
+    """Store what a process that is dead had ended; return which runs had not started.
 
-    Its runs are left to the caller, who knows how it died. Raises DatabaseError.
+    None where somebody else has its journal. Its runs are left to the caller, who knows how it died. Raises
+    DatabaseError.
     """
     path = journal_path(process)
     with _taken(path) as content:
         if content is None:
-            return not path.exists()
+            return None if path.exists() else set()
         _store(content)
         path.unlink(missing_ok=True)
-    return True
+        return content.waiting
+
+
+def _bury_apart(path: Path) -> bool:
+    """Bury one; a file that is at fault keeps nobody else unburied."""
+    try:
+        return _bury_kept(path) if QUARANTINE_MARK in path.stem else _bury(path)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        if path not in _unreadable:
+            _unreadable.add(path)
+            log.exception("journal_unreadable", path=path.name, error=type(error).__name__)
+        return False
 
 
 def _bury(path: Path) -> bool:
     with _taken(path) as content:
         if content is None:
             return False
-        _store(content)
-        keeper, _, is_kept = content.process.rpartition(QUARANTINE_MARK)
-        if is_kept and _lives(journal_path(keeper)):
-            # Its keeper saw how it died, and draws the consequence.
-            return False
-        if reap_process(content.process, is_gone=True, unstarted=content.waiting) is None:
-            return False
-        path.unlink(missing_ok=True)
+        kept = list(path.parent.glob(f"{glob.escape(path.stem)}{QUARANTINE_MARK}*{SUFFIX}"))
+        # All of them: one that is still dying is found by its keeper's name at the next look.
+        buried = [_bury_one(child) for child in kept]
+        return all(buried) and _finish(path, content, is_gone=content.is_of_this_boot)
+
+
+def _bury_one(path: Path) -> bool:
+    with _taken(path) as content:
+        return content is not None and _finish(path, content, is_gone=content.is_of_this_boot)
+
+
+def _bury_kept(path: Path) -> bool:
+    """Store what a process in quarantine had ended, whose keeper may know more; without one its leases have to end."""
+    if journal_path(path.stem.rpartition(QUARANTINE_MARK)[0]).exists():
+        return False
+    with _taken(path) as content:
+        return content is not None and _finish(path, content, is_gone=False)
+
+
+def _finish(path: Path, content: JournalContent, *, is_gone: bool) -> bool:
+    """Store what a journal says, give its runs to others and remove it; return whether that is done.
+
+    `is_gone` where the journal proves the death. One that was written elsewhere, as the boot's id says, does not: its
+    lock may not be seen from here.
+    """
+    if is_gone:
+        # Nobody else is to reap it meanwhile.
+        Lease.objects.filter(process=content.process, released_at=None).update(expires_at=now_plus(LEASE_SECONDS))
+    _store(content)
+    if reap_process(content.process, is_gone=is_gone, unstarted=content.waiting) is None:
+        return False
+    path.unlink(missing_ok=True)
     return True
 
 
@@ -74,7 +123,8 @@ def _bury(path: Path) -> bool:
 def _taken(path: Path) -> Iterator[JournalContent | None]:
     """Give what a journal says, locked; None where somebody holds it, or where it is gone."""
     try:
-        file = os.open(path, os.O_RDONLY)
+        # To write, as some file systems ask of who locks a file for himself.
+        file = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         yield None
         return
@@ -86,11 +136,10 @@ def _taken(path: Path) -> Iterator[JournalContent | None]:
 
 def _is_free(file: int, path: Path) -> bool:
     """Whether nobody held `file`, which is locked now, and it still lies at `path`."""
-    try:
+    with suppress(OSError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.fstat(file).st_ino == path.stat().st_ino
-    except (BlockingIOError, FileNotFoundError):
-        return False
+    return False
 
 
 def _content(file: int, path: Path) -> JournalContent:
@@ -98,21 +147,6 @@ def _content(file: int, path: Path) -> JournalContent:
         content = read_journal(reader.read())
     content.process = content.process or path.stem
     return content
-
-
-def _lives(path: Path) -> bool:
-    """Whether somebody holds the journal at `path`."""
-    try:
-        file = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
-    return False
 
 
 def _store(content: JournalContent) -> None:

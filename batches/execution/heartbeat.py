@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from batches.ids import batch_id_range
 from workers.errors import WorkError
 
 from .changes import listen_for_changes
@@ -54,12 +55,14 @@ class Heartbeat:
 
     async def _look_at_batch(self, batch_id: int) -> None:
         turns = self._host.turns
-        if batch_id not in turns.batch_ids():
-            return
-        await self._follow()
-        if turns.is_stopped(batch_id):
+        if batch_id in turns.batch_ids():
+            await self._follow()
+        first, after = batch_id_range(batch_id)
+        if turns.is_stopped(batch_id) and any(first <= run < after for run, _ in self._host.holdings.executing):
             # Where it was cancelled, its calls are cut.
             await self._look_at_runs()
+        for look in list(self._host.on_change):
+            await look()
 
     async def _follow(self) -> bool:
         """Let the batches at work follow what they say now; return whether there are any."""
@@ -85,7 +88,9 @@ class Heartbeat:
         live, held = await self._host.engine.run_db(renew_leases, leases)
         holdings.leases -= leases - live
         for key, task in before.items():
-            if key not in held and not task.done():
+            # One that has ended meanwhile is stored; its task may be at the next attempt.
+            is_at_it = holdings.executing.get(key) is task
+            if key not in held and is_at_it and not task.done():
                 log.info("run_cut_off", run_id=key[0])
                 task.cancel()
         holdings.let_go(self._host.turns.drop(waiting - held))

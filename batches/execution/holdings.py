@@ -31,9 +31,11 @@ class Holdings:
         """`run` is ready and waits for its start: nobody blames it for the death of this process."""
         self._journal.waits(run.key)
 
-    def begin(self, run: ClaimedRun) -> None:
-        """`run` starts now."""
+    def begin(self, run: ClaimedRun, *, in_this_step: bool = False) -> None:
+        """`run` starts, in a task that begins now; or `in_this_step` of the task that says so."""
         self._journal.starts(run.key)
+        if in_this_step:
+            self._journal.flush()
 
     def end(self, outcome: Outcome) -> None:
         """The attempt has ended; its outcome is about to be stored."""
@@ -42,7 +44,16 @@ class Holdings:
     def let_go(self, keys: Iterable[Held]) -> None:
         """Forget runs whose outcome is stored, or that are not ours any more."""
         gone = list(keys)
-        self.unstored.difference_update(gone)
         self._journal.forget(gone)
+        self.leave(gone)
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether the journal has outcomes that are not stored yet: others need the leases to store them."""
+        return self._journal.has_answers
+
+    def leave(self, keys: Iterable[Held]) -> None:
+        """Forget runs whose outcome could not be stored before the end of this process: the journal keeps it."""
+        self.unstored.difference_update(keys)
         if not self.unstored:
             self.idle.set()

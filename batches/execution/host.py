@@ -6,7 +6,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import structlog
@@ -67,6 +68,8 @@ class WorkerHost:
         self.slots = Slots(settings.ARBORETUM_WORKER_SLOTS)
         self.turns = Turns()
         self.clients = ClientPool()
+        # What else has to look when a batch was changed.
+        self.on_change: list[Callable[[], Awaitable[None]]] = []
         self.is_draining = False
         self._is_cut = False
         self._journal = Journal(self.process, self.engine.loop)
@@ -149,6 +152,8 @@ class WorkerHost:
                 outcome = self._executor.handed_back(run)
             else:
                 self.holdings.executing[run.key] = current_task()
+                if prepared is not None and permit is None:
+                    self.holdings.keep_waiting(run)
                 outcome = await self._executor.execute(run, prepared, permit, has_slot=has_slot)
         finally:
             self.holdings.executing.pop(run.key, None)
@@ -162,8 +167,12 @@ class WorkerHost:
         self.holdings.end(outcome)
         try:
             accepted = await self._store(outcome)
-        finally:
-            self.holdings.let_go([run.key])
+        except BaseException:
+            # Where the process ends before the database is back, others are to store it.
+            forget = self.holdings.leave if self.is_draining else self.holdings.let_go
+            forget([run.key])
+            raise
+        self.holdings.let_go([run.key])
         if outcome.pause_reason is not None:
             # Whoever puts it right and resumes is not to meet what was loaded before.
             self._agents.forget(run.version_id)
@@ -177,7 +186,8 @@ class WorkerHost:
             # The agent's credential was changed while the row waited.
             permit.gate.end_unused(permit)
             permit = None
-        return RunMeter(self.dispatcher, gate, prepared.need, permit, self._blocks.refused, has_slot=has_slot)
+        begin = partial(self.holdings.begin, prepared.run, in_this_step=True)
+        return RunMeter(self.dispatcher, gate, prepared.need, permit, self._blocks.refused, begin, has_slot=has_slot)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Start `work` on the loop, from there, and keep it from being collected."""
@@ -264,7 +274,8 @@ class WorkerHost:
 
     async def _release(self) -> None:
         await self.holdings.idle.wait()
-        await self.engine.run_db(release_leases, list(self.holdings.leases))
+        if not self.holdings.has_answers:
+            await self.engine.run_db(release_leases, list(self.holdings.leases))
         await self.clients.aclose()
         for work in self._background:
             work.cancel()

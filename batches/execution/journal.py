@@ -9,6 +9,7 @@ waits for a disk, and prompts are not written.
 
 import asyncio
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
+from django.db import connection
 
 from .journal_records import encode_outcome, header
 from .leases import Held
@@ -24,14 +26,20 @@ from .outcomes import Outcome
 log = structlog.get_logger(__name__)
 
 SUFFIX = ".journal"
+# One that is being written anew, and has not taken its place.
+FRESH_SUFFIX = ".new"
 # The file is written anew when it has grown to this, and to so many times what was worth keeping the last time.
 COMPACT_BYTES = 4 * 2**20
 COMPACT_FACTOR = 4
+# With nothing to keep it is emptied this soon, so that no answer lies in it for longer than it is of use.
+TIDY_SECONDS = 1.0
 
 
 def journal_folder() -> Path:
-    """Return where the worker processes of this machine keep their journals."""
-    return Path(settings.ARBORETUM_DATA_DIR) / "journals"
+    """Return where the worker processes of this machine that use this database keep their journals."""
+    database = connection.settings_dict
+    name = "\n".join(str(database[part]) for part in ("ENGINE", "HOST", "PORT", "NAME"))
+    return Path(settings.ARBORETUM_DATA_DIR) / "journals" / hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def journal_path(process: str) -> Path:
@@ -55,9 +63,10 @@ class Journal:
         self._ended: dict[Held, Outcome] = {}
         self._lines: list[bytes] = []
         self._is_due = False
-        self._bytes = 0
+        self._bytes = self._empty_bytes = 0
         self._compact_at = COMPACT_BYTES
         self._file: int | None = None
+        self._tidying: asyncio.TimerHandle | None = None
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._begin_anew()
@@ -81,20 +90,42 @@ class Journal:
             self._write(encode_outcome(outcome))
             self._ended[outcome.run.key] = outcome
 
+    @property
+    def has_answers(self) -> bool:
+        """Whether an outcome is not stored yet."""
+        return bool(self._ended)
+
     def forget(self, keys: Iterable[Held]) -> None:
         """Runs are stored, or not ours any more; the file need not hold them when it is written anew."""
         for key in keys:
-            self._waiting.discard(key)
             self._ended.pop(key, None)
+            if key in self._waiting:
+                # It may be taken again, under the same number, and not wait yet.
+                self.starts(key)
+        if self._tidying is None and self._bytes > self._empty_bytes and not (self._waiting or self._ended):
+            self._tidying = self._loop.call_later(TIDY_SECONDS, self._tidy)
 
     def close(self) -> None:
         """End the journal; with nothing left to store the file goes, or else others are to read it."""
-        self._flush()
+        self.flush()
+        if self._tidying is not None:
+            self._tidying.cancel()
         if self._file is not None:
             if not self._ended:
-                self._path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    self._path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
+
+    def _tidy(self) -> None:
+        self._tidying = None
+        if self._file is None or self._waiting or self._ended:
+            return
+        try:
+            os.ftruncate(self._file, self._empty_bytes)
+            self._bytes = self._empty_bytes
+        except OSError as error:
+            self._give_up(error)
 
     def _write(self, line: bytes) -> None:
         """Write a line when the loop comes round: before the next step of any task that begins now."""
@@ -103,9 +134,10 @@ class Journal:
         self._lines.append(line)
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what has gathered now."""
         self._is_due = False
         lines, self._lines = self._lines, []
         if self._file is None or not lines:
@@ -119,29 +151,39 @@ class Journal:
 
     def _begin_anew(self) -> None:
         """Write what is still worth keeping to a new file, which takes the place of the old one when it is whole."""
-        lines = [header(self._process), *(b'["w",%d,%d]\n' % key for key in self._waiting)]
+        head = header(self._process)
+        lines = [head, *(b'["w",%d,%d]\n' % key for key in self._waiting)]
         lines += [encode_outcome(outcome) for outcome in self._ended.values()]
-        fresh = self._path.with_suffix(".new")
+        fresh = self._path.with_suffix(FRESH_SUFFIX)
         file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._bytes = write_whole(file, b"".join(lines))
             fresh.rename(self._path)
         except OSError:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
             os.close(file)
             raise
         if self._file is not None:
             os.close(self._file)
-        self._file, self._compact_at = file, max(COMPACT_BYTES, COMPACT_FACTOR * self._bytes)
+        self._file, self._empty_bytes = file, len(head)
+        self._compact_at = max(COMPACT_BYTES, COMPACT_FACTOR * self._bytes)
 
     def _give_up(self, error: OSError) -> None:
-        """Go on without. A file that lacks anything must not be believed, so it goes."""
+        """Go on without. A file that lacks anything must not be believed, so it goes.
+
+        One that cannot be removed stays open: its lock says that this process lives.
+        """
         log.warning("journal_lost", process=self._process, error=type(error).__name__, reason=error.strerror)
-        with suppress(OSError):
+        file, self._file, self._lines = self._file, None, []
+        if file is None:
+            return
+        try:
             self._path.unlink(missing_ok=True)
-        if self._file is not None:
-            os.close(self._file)
-        self._file, self._lines = None, []
+        except OSError:
+            return
+        os.close(file)
 
 
 def write_whole(file: int, data: bytes) -> int:

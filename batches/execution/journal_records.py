@@ -29,9 +29,13 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(slots=True)
 class JournalContent:
-    """What a journal says. `waiting` are runs that had not started; `outcomes` may have been stored since."""
+    """What a journal says. `waiting` are runs that had not started; `outcomes` may have been stored since.
+
+    `is_of_this_boot`: it was written on this machine, since its last start.
+    """
 
     process: str = ""
+    is_of_this_boot: bool = False
     waiting: set[Held] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -60,28 +64,36 @@ def encode_outcome(outcome: Outcome) -> bytes:
 
 
 def read_journal(data: bytes) -> JournalContent:
-    """Return what the lines of a journal say, as far as they are whole.
+    """Return what the lines of a journal say, as far as they can be read.
 
-    Of one that was written before the machine last started only the outcomes are believed: its last lines may be gone.
+    Only the last may be cut short. Where another cannot be read, or the machine has started since, lines about what had
+    started may be lost: then nothing is taken to have waited.
     """
-    content, is_of_this_boot = JournalContent(), False
-    for line in data.splitlines():
+    content, is_believed = JournalContent(), True
+    lines = data.split(b"\n")
+    for line in lines[:-1]:
         try:
-            kind, *values = orjson.loads(line)
-            if kind == "h":
-                content.process, is_of_this_boot = values[0]["process"], values[0]["boot"] == boot_id()
-            elif kind == "w":
-                content.waiting.add((values[0], values[1]))
-            elif kind == "s":
-                content.waiting.discard((values[0], values[1]))
-            elif kind == "o":
-                content.outcomes.append(_outcome(values[0]))
+            _read_line(line, content)
         except (ValueError, TypeError, KeyError, IndexError):
-            # The process died while it wrote this, its last line.
-            break
-    if not is_of_this_boot:
+            is_believed = False
+    if not (is_believed and content.is_of_this_boot):
         content.waiting.clear()
     return content
+
+
+def _read_line(line: bytes, content: JournalContent) -> None:
+    kind, *values = orjson.loads(line)
+    if kind == "h":
+        content.process, content.is_of_this_boot = str(values[0]["process"]), values[0]["boot"] == boot_id()
+    elif kind == "w":
+        content.waiting.add((values[0], values[1]))
+    elif kind == "s":
+        content.waiting.discard((values[0], values[1]))
+    elif kind == "o":
+        content.outcomes.append(_outcome(values[0]))
+        content.waiting.discard(content.outcomes[-1].run.key)
+    else:
+        raise ValueError("an unknown kind of line")
 
 
 def _outcome(values: Mapping[str, Any]) -> Outcome:

@@ -255,5 +255,7 @@ async def _run_reserved(host: "WorkerHost", batch_id: int) -> int:
         loop.follow(settings)
         return await loop.run()
     finally:
-        await host.engine.run_db(release_leases, [lease_id])
-        host.holdings.leases.discard(lease_id)
+        # Else the end of the process releases it, or leaves it to who finds the answers.
+        if not (host.is_draining and host.holdings.has_answers):
+            await host.engine.run_db(release_leases, [lease_id])
+            host.holdings.leases.discard(lease_id)

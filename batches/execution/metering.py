@@ -25,12 +25,13 @@ class RunMeter:
         need: Need,
         permit: Permit | None,
         on_refused: OnRefused,
+        on_begin: Callable[[], None],
         *,
         has_slot: bool,
     ) -> None:
         """Use `permit` for the first call; a run without one waits for it. A slot is given back while a call waits.
 
-        `on_refused` is told of each 429.
+        `on_refused` is told of each 429, `on_begin` when the run has waited and its first call starts.
         """
         self.waited = 0.0
         self.first_waited = 0.0
@@ -42,6 +43,7 @@ class RunMeter:
         self._has_slot = has_slot
         self._has_begun = False
         self._on_refused = on_refused
+        self._on_begin = on_begin
 
     async def admit(self, request: CompletionRequest) -> float:
         """Return when the call may start, and how many seconds that took."""
@@ -57,6 +59,7 @@ class RunMeter:
         self.waited += waited
         if not self._has_begun:
             self._has_begun, self.first_waited = True, waited
+            self._on_begin()
         return waited
 
     async def _wait(self) -> Permit:

@@ -168,6 +168,10 @@ class Turns:
                 await self._pass_on(host, batch_id)
             finally:
                 self._passing_on.discard(batch_id)
+        if loop.is_stopped:
+            # By a look that was older than the hint.
+            await loop.left.wait()
+            return batch_id in self._loops
         return True
 
     async def _pass_on(self, host: "WorkerHost", batch_id: int) -> None:

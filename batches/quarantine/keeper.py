@@ -4,12 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 
 import structlog
 from django.conf import settings
 
 from batches.execution.burying import store_journal
-from batches.execution.leases import is_silent
+from batches.execution.leases import Held, is_silent
 from batches.execution.reaping import reap_process, release_process
 from batches.execution.suspects import has_suspects
 from workers.processes import dies_with_parent
@@ -24,6 +25,8 @@ EXTRA_SECONDS = 5.0
 REST_SECONDS = 30.0
 # Whether a child hangs is asked this often.
 ASK_SECONDS = 2.0
+# Another worker may be reading the journal of a child that died.
+JOURNAL_SECONDS = 5.0
 
 
 class _Child:
@@ -34,6 +37,7 @@ class _Child:
         self.asked_at: float | None = None
         self.was_killed = False
         self.is_stuck = False
+        self._journal_until = 0.0
         self._next_question = time.monotonic() + ASK_SECONDS
         self.process = subprocess.Popen(
             [sys.executable, "-m", "batches.quarantine", "--process", name, "--turn", str(turn)],
@@ -47,6 +51,11 @@ class _Child:
     @property
     def is_running(self) -> bool:
         return self.process.poll() is None
+
+    def waits_for_journal(self) -> bool:
+        """Whether who has the journal of this child, which is dead, may still be waited for."""
+        self._journal_until = self._journal_until or time.monotonic() + JOURNAL_SECONDS
+        return time.monotonic() < self._journal_until
 
     def ask(self) -> None:
         if self.asked_at is None:
@@ -125,7 +134,8 @@ class QuarantineKeeper:
 
     def _bury(self, child: _Child) -> bool:
         """Take back what a child that ended still held; return whether that is done."""
-        if not store_journal(child.name):
+        unstarted = store_journal(child.name)
+        if unstarted is None and child.waits_for_journal():
             return False
         code = child.process.returncode
         if code in (ENDED, FAILED) or (child.was_killed and not child.is_stuck):
@@ -134,12 +144,13 @@ class QuarantineKeeper:
                 log.warning("quarantine_failed", process=child.name)
                 self._rest()
             return True
-        return self._reap(child, code)
+        return self._reap(child, code, unstarted or ())
 
-    def _reap(self, child: _Child, code: int) -> bool:
+    def _reap(self, child: _Child, code: int, unstarted: Collection[Held]) -> bool:
         # One that died by itself while this worker lives died of what it held, as far as anybody knows. One that was
         # stuck may have waited for the database.
-        runs = reap_process(child.name, is_gone=True, is_blamed=not child.is_stuck)
+        is_blamed = not child.is_stuck
+        runs = reap_process(child.name, is_gone=True, is_blamed=is_blamed, unstarted=unstarted)
         if runs is None:
             return False
         if runs or child.asked_at is None:

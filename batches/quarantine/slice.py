@@ -36,7 +36,9 @@ class Slice:
         for run in self._runs:
             self._host.holdings.hold(run)
         watch = asyncio.ensure_future(self._watch())
+        self._host.on_change.append(self._look)
         await asyncio.gather(*(self._run(run) for run in self._runs), return_exceptions=True)
+        self._host.on_change.remove(self._look)
         # Not cancelled: it may just be giving back the last that waited.
         self._is_over.set()
         await asyncio.gather(watch, return_exceptions=True)
@@ -46,6 +48,7 @@ class Slice:
         if not isinstance(prepared, PreparedRun):
             await self._host.settle(run, prepared)
             return
+        self._host.holdings.keep_waiting(run)
         permit = asyncio.ensure_future(self._host.dispatcher.admit(self._host.gate(prepared), prepared.need))
         self._waiting[run.id] = (run, permit)
         await asyncio.wait([permit])
@@ -54,6 +57,7 @@ class Slice:
             await self._give_back([run.id], 0.0)
         else:
             del self._waiting[run.id]
+            self._host.holdings.begin(run, in_this_step=True)
             await self._host.execute_row(prepared, permit.result(), has_slot=False)
 
     async def _watch(self) -> None:
@@ -61,14 +65,17 @@ class Slice:
         while not self._is_over.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_over.wait(), LOOK_SECONDS)
-            waiting = set(self._waiting)
-            if self._host.is_draining:
-                await self._give_back(waiting, 0.0)
-            elif time.monotonic() >= self._patient_until:
-                await self._give_back(waiting, PUT_OFF_SECONDS)
-            elif waiting:
-                allowed = await self._host.engine.run_db(startable, waiting, self._runs[0].token)
-                await self._give_back(waiting - allowed, 0.0)
+            await self._look()
+
+    async def _look(self) -> None:
+        waiting = set(self._waiting)
+        if self._host.is_draining:
+            await self._give_back(waiting, 0.0)
+        elif time.monotonic() >= self._patient_until:
+            await self._give_back(waiting, PUT_OFF_SECONDS)
+        elif waiting:
+            allowed = await self._host.engine.run_db(startable, waiting, self._runs[0].token)
+            await self._give_back(waiting - allowed, 0.0)
 
     async def _give_back(self, run_ids: Collection[int], seconds: float) -> None:
         runs = []

@@ -34,6 +34,7 @@ def run(
     ideal = CALL_SECONDS * -(-size.rows // (WORKERS * slots))
     yield Figure(f"run (ideal {ideal:g} s)", spread([one.ran for one in passages], "s"))
     yield Figure("run / ideal", spread([one.ran / ideal for one in passages], "x"), aim)
+    yield Figure("file to file / ideal", spread([one.whole / ideal for one in passages], "x"), aim)
     yield Figure("workers' CPU a run", spread([1000 * one.cpu / size.rows for one in passages], "ms"))
     yield Figure("workers' memory (PSS)", spread([one.memory for one in passages], "MB", 0), "300 MB")
     if most is not None:

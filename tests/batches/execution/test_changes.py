@@ -73,6 +73,15 @@ def test_calls_of_a_cancelled_batch_are_cut_at_once(host: WorkerHost) -> None:
     wait_for(lambda: Attempt.objects.filter(outcome="cancelled").count() == 5, 2, "the cut calls to be recorded")
 
 
+def test_calls_of_a_paused_batch_that_is_cancelled_are_cut_at_once(host: WorkerHost) -> None:
+    batch = batch_at_work(host, 30.0)
+    BatchManager(batch.owner).pause(batch)
+    wait_for(lambda: not host.turns.batch_ids(), 2, "the loop to leave")
+    assert host.running == 5
+    BatchManager(batch.owner).cancel(batch)
+    wait_for(lambda: host.running == 0, 2, "the calls to be cut")
+
+
 def test_a_new_priority_is_followed_at_once(host: WorkerHost) -> None:
     batch = batch_at_work(host, 30.0)
     BatchManager(batch.owner).change(batch, priority=Priority.HIGH, weight=7)
