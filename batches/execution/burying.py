@@ -92,7 +92,8 @@ def _bury(path: Path) -> bool:
 
 def _bury_one(path: Path) -> bool:
     with _taken(path) as content:
-        return content is not None and _finish(path, content, is_gone=content.is_of_this_boot)
+        is_gone = content is not None and content.is_of_this_boot
+        return content is not None and _finish(path, content, is_gone=is_gone, is_excused=True)
 
 
 def _bury_kept(path: Path) -> bool:
@@ -103,17 +104,18 @@ def _bury_kept(path: Path) -> bool:
         return content is not None and _finish(path, content, is_gone=False)
 
 
-def _finish(path: Path, content: JournalContent, *, is_gone: bool) -> bool:
+def _finish(path: Path, content: JournalContent, *, is_gone: bool, is_excused: bool = False) -> bool:
     """Store what a journal says, give its runs to others and remove it; return whether that is done.
 
     `is_gone` where the journal proves the death. One that was written elsewhere, as the boot's id says, does not: its
-    lock may not be seen from here.
+    lock may not be seen from here. `is_excused` where it died with its keeper.
     """
     if is_gone:
         # Nobody else is to reap it meanwhile.
         Lease.objects.filter(process=content.process, released_at=None).update(expires_at=now_plus(LEASE_SECONDS))
     _store(content)
-    if reap_process(content.process, is_gone=is_gone, unstarted=content.waiting) is None:
+    unstarted = content.waiting
+    if reap_process(content.process, is_gone=is_gone, is_excused=is_excused, unstarted=unstarted) is None:
         return False
     path.unlink(missing_ok=True)
     return True

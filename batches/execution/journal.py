@@ -89,6 +89,8 @@ class Journal:
             # What cannot be written as JSON cannot be stored either, and is dealt with there.
             self._write(encode_outcome(outcome))
             self._ended[outcome.run.key] = outcome
+            # Each moment counts: a provider has been paid for it.
+            self.flush()
 
     @property
     def has_answers(self) -> bool:

@@ -28,16 +28,23 @@ REAPED_PROCESSES = 50
 # A process in quarantine may die with the worker that started it, of which its run need not be the cause. Where nobody
 # saw it die by itself, its last run is condemned only when it has crashed so often.
 MOST_UNEXPLAINED_CRASHES = 12
+# A process in quarantine that had to go with its worker says nothing against its runs, so often; then they are halved,
+# since one of them may take the whole container with it each time.
+MOST_EXCUSED_CRASHES = 4
 _FIELDS = ("id", "batch_id", "attempt", "crashes")
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The death of a process. `is_blamed`: its parent saw it die by itself, so its runs alone can be the cause."""
+    """The death of a process. `is_blamed`: its parent saw it die by itself, so its runs alone can be the cause.
+
+    `is_excused`: it died because its parent had.
+    """
 
     process: str
     is_quarantine: bool
     is_blamed: bool
+    is_excused: bool = False
 
 
 def reap() -> int:
@@ -49,14 +56,19 @@ def reap() -> int:
 
 
 def reap_process(
-    process: str, *, is_gone: bool = False, is_blamed: bool = False, unstarted: Collection[Held] = ()
+    process: str,
+    *,
+    is_gone: bool = False,
+    is_blamed: bool = False,
+    is_excused: bool = False,
+    unstarted: Collection[Held] = (),
 ) -> int | None:
     """Take back all that `process` holds; return how many runs, or None where it has to be looked at again.
 
     With `is_gone` it is known to be dead, so its leases need not have run out; with `is_blamed` it was alive before and
-    died by itself. Runs in `unstarted` only waited for their start in it: they are no suspects. It is done in one
-    transaction, since the number of runs it held counts for each of them; where somebody else has a row or a lease of
-    it locked, or it has renewed one, nothing is done.
+    died by itself, with `is_excused` it had to go with its parent. Runs in `unstarted` only waited for their start in
+    it: they are no suspects. It is done in one transaction, since the number of runs it held counts for each of them;
+    where somebody else has a row or a lease of it locked, or it has renewed one, nothing is done.
     """
     with transaction.atomic():
         leases = _locked_leases(process, is_gone)
@@ -68,7 +80,7 @@ def reap_process(
             waiting = [row for row in rows if (row.pk, row.attempt) in unstarted]
             started = [row for row in rows if (row.pk, row.attempt) not in unstarted]
             uncount([row.pk for row in waiting])
-            _write_crash(started, Death(process, is_quarantine, is_blamed))
+            _write_crash(started, Death(process, is_quarantine, is_blamed, is_excused))
         Lease.objects.filter(pk__in=[lease.pk for lease in leases]).update(released_at=Now())
     if rows:
         log.warning(
@@ -104,7 +116,7 @@ def _write_crash(rows: list[Run], death: Death) -> None:
     if death.is_quarantine and len(rows) == 1 and _is_poison(rows[0], death):
         _condemn(rows[0])
     else:
-        _suspect(rows)
+        _suspect(rows, death)
     Attempt.objects.bulk_create(
         [
             Attempt(
@@ -125,12 +137,18 @@ def _is_poison(row: Run, death: Death) -> bool:
     return death.is_blamed or row.crashes + 1 >= MOST_UNEXPLAINED_CRASHES
 
 
-def _suspect(rows: list[Run]) -> None:
+def _suspect(rows: list[Run], death: Death) -> None:
+    excused = {row.pk for row in rows if death.is_excused and row.crashes < MOST_EXCUSED_CRASHES}
+    _send_back([row for row in rows if row.pk in excused])
+    _send_back([row for row in rows if row.pk not in excused], crash_slice=len(rows))
+
+
+def _send_back(rows: list[Run], **changes: int) -> None:
     for state, is_single in ((RunState.QUEUED, True), (RunState.PENDING, False)):
         ids = [row.pk for row in rows if (row.batch_id is None) is is_single]
         for chunk in in_chunks(ids):
             Run.objects.filter(pk__in=chunk).update(
-                state=state, lease=None, token=None, crashes=F("crashes") + 1, crash_slice=len(rows)
+                state=state, lease=None, token=None, crashes=F("crashes") + 1, **changes
             )
 
 

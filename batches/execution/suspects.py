@@ -1,11 +1,11 @@
 """Suspects: waiting runs that a process died with. They run only with each other, in slices that halve at each crash.
 
-A run's `crash_slice` says how many runs were in the hands of the process that died with it last. A group of suspects
-with the same number n runs in slices of n // 2, so a run that kills processes is alone after log2 of the first number:
-1,000 runs in hand make ten runs of it, the first included.
+A run's `crash_slice` says how many runs were in the hands of the process that died with it last. It may run with half
+as many others, so a run that kills processes is alone after log2 of the first number: 1,000 runs in hand make ten runs
+of it, the first included.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.db.models import Q
@@ -40,18 +40,32 @@ def has_suspects(within: float = 0.0) -> bool:
 def claim_slice(lease_id: int, most: int, *, smallest: bool = False) -> list[ClaimedRun]:
     """Take one slice of at most `most` suspects, of any batches and single runs; none where nobody may be taken now.
 
-    It is of the largest group, or with `smallest` of the smallest. The largest first lets the many innocent runs of a
-    dead process out quickly; whoever takes slices has to ask for the smallest now and then, or processes that go on
-    dying elsewhere would keep the last few suspects waiting for ever. Raises LeaseLost where the lease lives no more.
+    It begins with the largest group, or with `smallest` with the smallest, and what that leaves free is filled from the
+    next. The largest first lets the many innocent runs of a dead process out quickly; whoever takes slices has to ask
+    for the smallest now and then, or processes that go on dying elsewhere would keep the last few suspects waiting for
+    ever. Raises LeaseLost where the lease lives no more.
     """
     with transaction.atomic():
         require_live(lease_id)
         order = "crash_slice" if smallest else "-crash_slice"
-        group = takeable_suspects().order_by(order).values_list("crash_slice", flat=True).first()
-        if group is None:
+        first = takeable_suspects().order_by(order).values_list("crash_slice", flat=True).first()
+        if first is None:
             return []
-        rows = takeable_suspects().filter(crash_slice=group).order_by("id").select_for_update(skip_locked=True)
-        return take(list(rows.values_list("id", flat=True)[: min(most, slice_size(group))]), lease_id)
+        rows = takeable_suspects().order_by(order, "id").select_for_update(skip_locked=True)
+        found = list(rows.values_list("id", "crash_slice")[: min(most, slice_size(first))])
+        return take(fitting(found), lease_id)
+
+
+def fitting(found: Sequence[tuple[int, int | None]]) -> list[int]:
+    """Return the ids of the first suspects (id, crash_slice) that may run together: so many as each of them allows."""
+    ids: list[int] = []
+    most = len(found)
+    for run_id, crash_slice in found:
+        most = min(most, slice_size(crash_slice or 1))
+        if len(ids) >= most:
+            break
+        ids.append(run_id)
+    return ids
 
 
 def startable(run_ids: Collection[int], token: int) -> set[int]:

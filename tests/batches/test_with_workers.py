@@ -134,6 +134,8 @@ def test_a_killed_worker_loses_no_row(worker_env: dict[str, str]) -> None:
         BatchManager(batch.owner).start(batch)
         running = Run.objects.of_batch(batch.pk).filter(state=RunState.RUNNING)
         wait_for(lambda: running.values("lease__process").distinct().count() == 2, 20, "both processes to hold rows")
+        ended = Attempt.objects.filter(run__batch=batch).values("worker").distinct()
+        wait_for(lambda: ended.count() == 2, 20, "both to be at work, so that calls are in flight")
         workers.kill(0)
         workers.restart(0)
         wait_for(lambda: state_of(batch) == BatchState.COMPLETED, 90, "all rows after the kill")

@@ -1,4 +1,4 @@
-"""Faults that are short enough for every test run. tests/batches/test_with_workers.py has pause and cancel."""
+"""Faults that are short enough for every test run. tests/batches/test_with_workers.py has kill -9, pause and cancel."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -37,7 +37,6 @@ ONCE = (
     Small("refusals", 5, 200, {"refused": 10, "retry_after": 1.0, "slots": 10}),
 )
 ON_BOTH = (
-    Small("kill9", 6, 300, {"every": 2.0, "slots": 20, "lease_seconds": 4.0}, repeats=2),
     Small("duplicates", 5, 200),
     Small("frozen-worker", 6, 300, {"seconds": 4.0, "lease_seconds": 2.0, "slots": 20, "settled": 1.5}),
     Small("poison", 5, 100, {"slots": 10, "lease_seconds": 2.0}),

@@ -35,6 +35,12 @@ def died_after(use: Callable[[Journal], object], process: str = DEAD) -> None:
         assert told.read() == ""
 
 
+def starts(process: str) -> int:
+    """Return how many runs have started by the journal of a process."""
+    path = journal_path(process)
+    return path.read_bytes().count(b'["s"') if path.exists() else 0
+
+
 def content(process: str = DEAD) -> JournalContent:
     """Return what the journal of a process says."""
     return read_journal(journal_path(process).read_bytes())

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -150,9 +150,11 @@ def test_an_attempt_starts_with_its_first_call_however_long_later_calls_wait(eng
         gate = dispatcher.gate(prepared.agent.bucket)
         gate.limits = Limits(requests_per_minute=120)
         dispatcher.close(gate, 0.3)
-        meters.append(RunMeter(dispatcher, gate, prepared.need, permit, lambda *_: None, has_slot=has_slot))
+        refused, begin = (lambda *_: None), (lambda: begins.append(timezone.now()))
+        meters.append(RunMeter(dispatcher, gate, prepared.need, permit, refused, begin, has_slot=has_slot))
         return meters[0]
 
+    begins: list[datetime] = []
     begun = timezone.now()
     outcome = execute(engine, run, make_meter=make_meter)
     engine.submit(close_async_connection()).result(timeout=5)
@@ -162,6 +164,9 @@ def test_an_attempt_starts_with_its_first_call_however_long_later_calls_wait(eng
     first_call = outcome.spent.events[0].at
     assert begun + timedelta(seconds=0.25) < outcome.spent.started_at <= first_call
     assert outcome.spent.latency_ms < 300
+    # Once, when the first call starts.
+    (begin,) = begins
+    assert abs(begin - outcome.spent.started_at) < timedelta(seconds=0.1)
 
 
 def test_usage_beyond_all_reason_is_capped_as_the_client_caps_it() -> None:

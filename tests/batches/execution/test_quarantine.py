@@ -26,6 +26,7 @@ from credentials.models import Credential
 from tests.support.factories import make_agent, make_batch, make_single_run
 from tests.support.waiting import wait_for
 
+from .dying import starts
 from .helpers import expire_leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,8 +60,8 @@ def test_slices_are_run_until_no_suspect_is_left(host: WorkerHost) -> None:
     single.refresh_from_db()
     assert single.state == RunState.SUCCEEDED
     leases = list(Lease.objects.values_list("process", "is_quarantine", "batch"))
-    # 4 + 4 + 1, three times 1, 2 + 2 + 1, and the single run.
-    assert leases == [("child", True, None)] * 10
+    # 4 of the nine and 1, 4 and 1, the last of nine with one of five, 1, then 2 of five, the single run, and 2.
+    assert leases == [("child", True, None)] * 9
     assert not Lease.objects.filter(released_at=None).exists()
 
 
@@ -198,7 +199,9 @@ def test_a_child_runs_the_suspects_and_ends(kept: QuarantineKeeper) -> None:
 @pytest.mark.worker
 def test_the_slice_of_a_child_that_died_is_halved_at_once(kept: QuarantineKeeper) -> None:
     batch = suspects(6, 12, latency=30)
-    os.kill(started(kept, batch), signal.SIGKILL)
+    child = started(kept, batch)
+    wait_for(lambda: starts("worker:q0") == 6, 5, "all calls to be in flight")
+    os.kill(child, signal.SIGKILL)
     wait_for(lambda: not kept.is_running, 5, "the child to die")
     kept.look("worker", may_start=True)
     assert kept.is_running

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.conf import settings
 
 from batches.manager import BatchManager
 from batches.models import Attempt, Batch, Lease, Run
@@ -72,7 +73,14 @@ def child_at_work(worker: int, batch: Batch) -> psutil.Process:
     wait_for(lambda: running.count() == batch.total, 20, "the child to take the slice")
     (child,) = psutil.Process(worker).children()
     assert "batches.quarantine" in child.cmdline()
+    wait_for(lambda: starts_in_quarantine() == batch.total, 5, "all calls to be in flight")
     return child
+
+
+def starts_in_quarantine() -> int:
+    """Return how many runs have started by the journals of processes in quarantine."""
+    journals = Path(settings.ARBORETUM_DATA_DIR).glob("journals/*/*:q*.journal")
+    return sum(path.read_bytes().count(b'["s"') for path in journals)
 
 
 def test_a_worker_that_is_stopped_has_its_child_hand_back(worker_env: dict[str, str]) -> None:

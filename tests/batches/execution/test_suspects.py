@@ -13,7 +13,7 @@ from batches.execution.leases import LeaseLost, open_lease, release_leases
 from batches.execution.maintenance import finalize_ended, untaken_singles
 from batches.execution.reaping import reap, reap_process, release_process, return_forgotten
 from batches.execution.storing import store_outcomes
-from batches.execution.suspects import claim_slice, has_suspects, slice_size
+from batches.execution.suspects import claim_slice, fitting, has_suspects, slice_size
 from batches.manager import BatchManager
 from batches.models import Attempt, Batch, Lease, Run
 from batches.runs import cancel_run
@@ -263,3 +263,44 @@ def test_a_deadly_run_among_a_thousand_runs_at_most_twelve_times() -> None:
     assert most_runs(1000) == 10
     assert max(most_runs(in_hand) for in_hand in range(1, 4096)) == 12
     assert most_runs(settings.ARBORETUM_WORKER_SLOTS) <= 12
+
+
+@pytest.mark.parametrize(
+    ("found", "together"),
+    [
+        ([8, 8, 8, 8], 4),
+        ([8, 8, 7, 7], 3),
+        ([50] * 10 + [3], 10),
+        ([50] * 3 + [7], 3),
+        ([50] * 2 + [7, 7], 3),
+        ([3, 8, 8], 1),
+        ([1, 1], 1),
+        ([], 0),
+    ],
+)
+def test_a_slice_holds_so_many_as_each_of_its_runs_allows(found: list[int], together: int) -> None:
+    assert fitting(list(enumerate(found))) == list(range(together))
+
+
+def test_what_a_group_leaves_free_is_filled_from_the_next() -> None:
+    first, second = suspects(3, 20), suspects(9, 12)
+    assert take_slice() == [
+        *Run.objects.of_batch(first.pk).values_list("pk", flat=True),
+        *range(*first_rows(second, 3)),
+    ]
+
+
+def first_rows(batch: Batch, number: int) -> tuple[int, int]:
+    """Return the ids of the batch's first rows, and the id after them."""
+    return batch.run_ids[0], batch.run_ids[0] + number
+
+
+def test_who_had_to_go_with_its_keeper_is_not_halved_at_first() -> None:
+    for crashes, crash_slice in ((1, 20), (reaping.MOST_EXCUSED_CRASHES, 2)):
+        batch = suspects(2, 20)
+        Run.objects.of_batch(batch.pk).update(crashes=crashes)
+        take_slice("q")
+        assert reap_process("q", is_gone=True, is_excused=True) == 2
+        rows = Run.objects.of_batch(batch.pk)
+        assert set(rows.values_list("state", "crashes", "crash_slice")) == {("pending", crashes + 1, crash_slice)}
+        rows.update(crash_slice=None)
