@@ -18,16 +18,19 @@ SLACK_CALLS = 1
 PATIENCE_SECONDS = 180.0
 
 
-def run(rig: Rig, size: Size, *, seconds: int = 300, slots: int = 50) -> Iterator[Check]:
-    """Yield the checks of a batch whose provider answers 500 to everything for `seconds` (row 11).
+STATUS_OF = {"server_error": 500, "overloaded": 503}
+
+
+def run(rig: Rig, size: Size, *, fault: str = "server_error", seconds: int = 300, slots: int = 50) -> Iterator[Check]:
+    """Yield the checks of a batch whose provider answers everything with `fault` for `seconds` (row 11).
 
     The calls are counted each second: the breaker is open when no more than its probes arrive.
     """
-    injection = Injection(f"at 20%: the provider fails every call (500) for {seconds} s")
+    injection = Injection(f"at 20%: the provider fails every call ({STATUS_OF[fault]}) for {seconds} s")
     with set_scene(rig, size, slots=slots) as scene:
         scene.start()
         scene.wait_for_share(0.2)
-        counts = _outage(scene, seconds)
+        counts = _outage(scene, fault, seconds)
         yield from _broken_off(injection, counts)
         scene.batch.refresh_from_db()
         failed = scene.batch.failed
@@ -36,10 +39,10 @@ def run(rig: Rig, size: Size, *, seconds: int = 300, slots: int = 50) -> Iterato
         yield whole(injection, scene.audit())
 
 
-def _outage(scene: Scene, seconds: int) -> list[int]:
+def _outage(scene: Scene, fault: str, seconds: int) -> list[int]:
     """Let every call fail; return how many had been received at its begin and after each second."""
     began = time.monotonic()
-    scene.server.configure(faults={"server_error": 1.0})
+    scene.server.configure(faults={fault: 1.0})
     counts = []
     for second in range(seconds + 1):
         time.sleep(max(0.0, began + second - time.monotonic()))
