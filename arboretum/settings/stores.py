@@ -13,12 +13,17 @@ DATABASES: dict[str, dict[str, Any]] = {
 DATABASE = DATABASES["default"]
 
 if DATABASE["ENGINE"].endswith("sqlite3"):
+    # Django's own, with a fair wait for the write lock.
+    DATABASE["ENGINE"] = "workers.sqlite"
     # IMMEDIATE takes the write lock when a transaction begins; without it two writers that both began by reading
     # fail with "database is locked" however long the timeout is.
     DATABASE["OPTIONS"] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+        # A group's statements differ with its size and take up to 250 kB each: 128 of them, as Python keeps, and a
+        # larger page cache had two workers grow by 90 MB over a million rows.
+        "cached_statements": 24,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
     # A file, so that worker processes see what a test wrote.
     DATABASE["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

@@ -7,12 +7,13 @@ dead one's journal. What nobody finds a journal of is left to the reaper.
 import fcntl
 import glob
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from batches.models import Attempt, Lease, Run
 from batches.states import RunState
@@ -31,8 +32,11 @@ log = structlog.get_logger(__name__)
 STORED_TOGETHER = 200
 # A process in quarantine is called by the name of the worker that keeps it, this, and a number.
 QUARANTINE_MARK = ":q"
-# Journals that could not be read, and of which that was said.
+# A journal is written anew in far less.
+ABANDONED_SECONDS = 60.0
+# Journals that could not be read, and of which that was said; and those whose leases were extended, which is done once.
 _unreadable: set[Path] = set()
+_extended: set[Path] = set()
 
 
 def bury_dead() -> int:
@@ -44,12 +48,19 @@ def bury_dead() -> int:
     if not folder.is_dir():
         return 0
     for path in folder.glob(f"*{FRESH_SUFFIX}"):
-        with _taken(path) as content:
-            if content is not None:
-                path.unlink(missing_ok=True)
+        _remove_abandoned(path)
     # Those in quarantine come with their keepers, before them.
     paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (QUARANTINE_MARK in path.stem, path.stem))
     return sum(_bury_apart(path) for path in paths)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a file that was to take a journal's place and never did."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > ABANDONED_SECONDS:
+            with _taken(path) as content:
+                if content is not None:
+                    path.unlink(missing_ok=True)
 
 
 def store_journal(process: str) -> set[Held] | None:
@@ -71,7 +82,7 @@ def _bury_apart(path: Path) -> bool:
     """Bury one; a file that is at fault keeps nobody else unburied."""
     try:
         return _bury_kept(path) if QUARANTINE_MARK in path.stem else _bury(path)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
         raise
     except Exception as error:
         if path not in _unreadable:
@@ -110,14 +121,16 @@ def _finish(path: Path, content: JournalContent, *, is_gone: bool, is_excused: b
     `is_gone` where the journal proves the death. One that was written elsewhere, as the boot's id says, does not: its
     lock may not be seen from here. `is_excused` where it died with its keeper.
     """
-    if is_gone:
+    if is_gone and path not in _extended:
         # Nobody else is to reap it meanwhile.
+        _extended.add(path)
         Lease.objects.filter(process=content.process, released_at=None).update(expires_at=now_plus(LEASE_SECONDS))
     _store(content)
     unstarted = content.waiting
     if reap_process(content.process, is_gone=is_gone, is_excused=is_excused, unstarted=unstarted) is None:
         return False
     path.unlink(missing_ok=True)
+    _extended.discard(path)
     return True
 
 

@@ -30,7 +30,7 @@ SUFFIX = ".journal"
 FRESH_SUFFIX = ".new"
 # The file is written anew when it has grown to this, and to so many times what was worth keeping the last time.
 COMPACT_BYTES = 4 * 2**20
-COMPACT_FACTOR = 4
+COMPACT_FACTOR = 2
 # With nothing to keep it is emptied this soon, so that no answer lies in it for longer than it is of use.
 TIDY_SECONDS = 1.0
 
@@ -108,12 +108,12 @@ class Journal:
             self._tidying = self._loop.call_later(TIDY_SECONDS, self._tidy)
 
     def close(self) -> None:
-        """End the journal; with nothing left to store the file goes, or else others are to read it."""
+        """End the journal; with nothing left to store or to give back the file goes, or else others are to read it."""
         self.flush()
         if self._tidying is not None:
             self._tidying.cancel()
         if self._file is not None:
-            if not self._ended:
+            if not (self._ended or self._waiting):
                 with suppress(OSError):
                     self._path.unlink(missing_ok=True)
             os.close(self._file)

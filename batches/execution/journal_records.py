@@ -74,7 +74,7 @@ def read_journal(data: bytes) -> JournalContent:
     for line in lines[:-1]:
         try:
             _read_line(line, content)
-        except (ValueError, TypeError, KeyError, IndexError):
+        except (ValueError, TypeError, KeyError, IndexError, ArithmeticError):
             is_believed = False
     if not (is_believed and content.is_of_this_boot):
         content.waiting.clear()
@@ -84,7 +84,8 @@ def read_journal(data: bytes) -> JournalContent:
 def _read_line(line: bytes, content: JournalContent) -> None:
     kind, *values = orjson.loads(line)
     if kind == "h":
-        content.process, content.is_of_this_boot = str(values[0]["process"]), values[0]["boot"] == boot_id()
+        boot = values[0]["boot"]
+        content.process, content.is_of_this_boot = str(values[0]["process"]), bool(boot) and boot == boot_id()
     elif kind == "w":
         content.waiting.add((values[0], values[1]))
     elif kind == "s":

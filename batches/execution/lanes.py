@@ -145,8 +145,11 @@ class Lane:
         self._gone.discard(row.prepared.key)
         return True
 
-    def room(self, free_slots: int) -> int:
-        """Return how many more rows to take from the database: what can start soon; 0 while few are missing."""
+    def room(self, free_slots: int, *, has_rivals: bool = False) -> int:
+        """Return how many more rows to take from the database: what can start soon; 0 while few are missing.
+
+        With rivals some wait for their turn at a slot, however few are left.
+        """
         self._measure()
         now = time.monotonic()
         limited = self.is_limited and not self.is_mixed
@@ -155,7 +158,7 @@ class Lane:
         if self.buffered >= MOST_BUFFERED:
             return 0
         if self.is_ending and not limited:
-            return max(0, free_slots - buffered)
+            return max(0, max(free_slots, LEAST_READ_AHEAD if has_rivals else 0) - buffered)
         ahead = self._ahead(LIMITED_READ_AHEAD_SECONDS if limited else READ_AHEAD_SECONDS)
         missing = ahead + (0 if limited else free_slots) - buffered
         return missing if missing >= ahead / 2 else 0

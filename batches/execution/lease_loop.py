@@ -10,7 +10,7 @@ from batches.publishing import publish_lease_now
 from batches.states import RunState
 
 from .claims import ClaimedRun, claim_batch
-from .lanes import Lane
+from .lanes import LEAST_READ_AHEAD, Lane
 from .leases import Held, LeaseLost, open_lease, release_leases
 from .outcomes import Outcome
 from .permits import Permit
@@ -69,13 +69,21 @@ class LeaseLoop:
 
     def _give_surplus_back(self) -> None:
         """Leave rows that wait for slots to others, who may have slots for them: nothing else is left to take."""
-        if surplus := self.lane.take_surplus(self._host.slots.free):
+        if surplus := self.lane.take_surplus(self._kept()):
             self.lane.is_ending, self._is_exhausted = True, False
             self._keep(self._host.unclaim([prepared.run for prepared in surplus]))
 
+    def _kept(self) -> int:
+        """Return how many rows wait here when nothing is left to take: for free slots, and for their turn among others.
+
+        Without any, the others would take each slot that becomes free.
+        """
+        has_rivals = len(self._host.dispatcher.shares) > 1
+        return max(self._host.slots.free, LEAST_READ_AHEAD if has_rivals else 0)
+
     async def _look_for_due(self) -> None:
         """Where rows wait here for slots, and nothing else is left to take, let others have them."""
-        if self.lane.buffered <= max(0, self._host.slots.free) or self.lane.is_limited:
+        if self.lane.buffered <= self._kept() or self.lane.is_limited:
             return
         settings = await self._host.engine.run_db(current_settings, [self._batch_id])
         if self._batch_id in settings:
@@ -153,7 +161,8 @@ class LeaseLoop:
 
     async def _claim(self) -> bool:
         """Take rows for what can start soon; return whether the lease still lives."""
-        room = self.lane.room(max(0, self._host.slots.free) // max(1, len(self._host.dispatcher.shares)))
+        lanes = len(self._host.dispatcher.shares)
+        room = self.lane.room(max(0, self._host.slots.free) // max(1, lanes), has_rivals=lanes > 1)
         # Only rows tell what limits hold for them, and rows beyond a limit are better left to other processes.
         wanted = min(CLAIM_ROWS if self.lane.waiting else FIRST_CLAIM_ROWS, room)
         if not wanted:

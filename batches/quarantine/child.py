@@ -71,5 +71,6 @@ async def run_slice(host: WorkerHost, *, smallest: bool) -> int:
     except LeaseLost:
         return 0
     finally:
-        await host.engine.run_db(release_leases, [lease_id])
-        host.holdings.leases.discard(lease_id)
+        if not (host.is_draining and host.holdings.has_answers):
+            await host.engine.run_db(release_leases, [lease_id])
+            host.holdings.leases.discard(lease_id)

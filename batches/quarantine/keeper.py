@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection
 
 import structlog
 from django.conf import settings
@@ -38,6 +37,8 @@ class _Child:
         self.was_killed = False
         self.is_stuck = False
         self._journal_until = 0.0
+        # What its journal says had not started, once that was read.
+        self.unstarted: set[Held] | None = None
         self._next_question = time.monotonic() + ASK_SECONDS
         self.process = subprocess.Popen(
             [sys.executable, "-m", "batches.quarantine", "--process", name, "--turn", str(turn)],
@@ -134,8 +135,9 @@ class QuarantineKeeper:
 
     def _bury(self, child: _Child) -> bool:
         """Take back what a child that ended still held; return whether that is done."""
-        unstarted = store_journal(child.name)
-        if unstarted is None and child.waits_for_journal():
+        if child.unstarted is None:
+            child.unstarted = _stored(child.name)
+        if child.unstarted is None and child.waits_for_journal():
             return False
         code = child.process.returncode
         if code in (ENDED, FAILED) or (child.was_killed and not child.is_stuck):
@@ -144,9 +146,9 @@ class QuarantineKeeper:
                 log.warning("quarantine_failed", process=child.name)
                 self._rest()
             return True
-        return self._reap(child, code, unstarted or ())
+        return self._reap(child, code, child.unstarted or set())
 
-    def _reap(self, child: _Child, code: int, unstarted: Collection[Held]) -> bool:
+    def _reap(self, child: _Child, code: int, unstarted: set[Held]) -> bool:
         # One that died by itself while this worker lives died of what it held, as far as anybody knows. One that was
         # stuck may have waited for the database.
         is_blamed = not child.is_stuck
@@ -155,9 +157,19 @@ class QuarantineKeeper:
             return False
         if runs or child.asked_at is None:
             log.warning("quarantine_died", process=child.name, code=code, runs=runs, stuck=child.is_stuck)
-        if not runs:
+        if runs <= len(unstarted):
+            # It died with nothing under way.
             self._rest()
         return True
 
     def _rest(self) -> None:
         self._rests_until = time.monotonic() + REST_SECONDS
+
+
+def _stored(process: str) -> set[Held] | None:
+    """Store what the journal of a dead child says and return what had not started; None where it cannot be read."""
+    try:
+        return store_journal(process)
+    except OSError as error:
+        log.warning("journal_unreadable", process=process, error=type(error).__name__)
+        return None

@@ -60,8 +60,10 @@ class Tuning:
     breaker_failures: int = 10
     breaker_share: float = 0.6
     probe_pause: float = 5.0
-    # Refusals for overload count as failures once most calls have met them for so long, whatever the ceiling did.
+    # Refusals for overload count as failures once most calls have met them for so long; overload after a longer silence
+    # than the second value is another one.
     overload_patience: float = 2.0
+    overload_memory: float = 60.0
     # The ceiling after the breaker closed, and the least value up to which it then grows fast.
     reopened_ceiling: int = 10
     reopened_threshold: int = 16

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from batches.execution import burying
 from batches.execution import journal as journal_module
 from batches.execution.burying import bury_dead
 from batches.execution.holdings import Holdings
@@ -149,6 +150,16 @@ def test_a_process_that_ends_in_order_leaves_no_file_unless_something_is_unstore
     assert Run.objects.get(pk=unstored.id).output == "not lost"
 
 
+def test_what_could_not_be_given_back_before_the_end_is_left_to_others(loop: asyncio.AbstractEventLoop) -> None:
+    (run,) = claim(make_batch(rows=1), process=DEAD)
+    journal = Journal(DEAD, loop)
+    journal.waits(run.key)
+    journal.close()
+    assert bury_dead() == 1
+    row = Run.objects.get(pk=run.id)
+    assert (row.state, row.attempt, row.crashes) == (RunState.PENDING, 0, 0)
+
+
 def test_a_full_disk_ends_the_journal_and_nothing_else() -> None:
     def live(journal: Journal) -> None:
         assert journal_path(DEAD).exists()
@@ -187,6 +198,10 @@ def test_what_could_not_take_the_journals_place_is_removed(monkeypatch: pytest.M
 
     died_after(live)
     assert sorted(path.suffix for path in journal_folder().iterdir()) == [".journal", ".new"]
+    bury_dead()
+    # Somebody may just be writing it.
+    assert [path.suffix for path in journal_folder().iterdir()] == [".new"]
+    monkeypatch.setattr(burying, "ABANDONED_SECONDS", 0.0)
     bury_dead()
     assert list(journal_folder().iterdir()) == []
 

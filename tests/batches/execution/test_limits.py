@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.utils import timezone
 
 from agents.models import AgentVersion
@@ -19,6 +20,7 @@ from batches.execution.host import WorkerHost
 from batches.execution.lease_loop import run_lease
 from batches.execution.leases import open_lease
 from batches.execution.unclaiming import unclaim
+from batches.manager import BatchManager
 from batches.models import Attempt, Batch, Lease, Run
 from batches.states import BatchState, RunState
 from credentials.models import Credential, ProviderModel
@@ -347,3 +349,18 @@ def test_a_single_run_that_waits_for_a_limit_is_handed_back_when_the_worker_is_a
     working.result(timeout=2)
     waiting.refresh_from_db()
     assert (waiting.state, waiting.tries) == (RunState.QUEUED, 0)
+
+
+def test_the_last_rows_of_a_batch_get_their_turn_beside_one_that_takes_every_slot(settings: LazySettings) -> None:
+    settings.ARBORETUM_WORKER_SLOTS = 8
+    host = WorkerHost()
+    large = make_batch(version=version_with(latency=0.2), rows=2_000, state=BatchState.RUNNING)
+    small = make_batch(version=version_with(latency=0.2), rows=30, state=BatchState.RUNNING)
+    try:
+        for batch in (large, small):
+            host.engine.submit(run_lease(host, batch.pk))
+        # Half of 40 rows a second.
+        wait_for(lambda: states(small) == {RunState.SUCCEEDED: 30}, 6, "the small batch")
+    finally:
+        BatchManager(large.owner).pause(large)
+        host.stop()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -210,6 +211,33 @@ def test_the_slice_of_a_child_that_died_is_halved_at_once(kept: QuarantineKeeper
 
 
 @pytest.mark.worker
+def test_what_only_waited_in_a_child_stays_innocent_where_its_runs_are_taken_back_at_the_second_look(
+    kept: QuarantineKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = suspects(1, 1, latency=30)
+    child = started(kept, batch)
+    really_reap, answers = keeper.reap_process, [None]
+
+    def reap(*arguments: Any, **options: Any) -> int | None:
+        # Somebody else has a row locked at first.
+        return answers.pop() if answers else really_reap(*arguments, **options)
+
+    monkeypatch.setattr(keeper, "reap_process", reap)
+    monkeypatch.setattr(keeper, "_stored", lambda process: kept_aside(keeper.store_journal(process)))
+    os.kill(child, signal.SIGKILL)
+    wait_for(lambda: not kept.is_running, 5, "the child to die")
+    kept.look("worker", may_start=False)
+    assert Run.objects.of_batch(batch.pk).get().state == RunState.RUNNING
+    kept.look("worker", may_start=False)
+    assert Run.objects.of_batch(batch.pk).get().state == RunState.PENDING
+
+
+def kept_aside(unstarted: set[tuple[int, int]] | None) -> set[tuple[int, int]]:
+    """Say of all runs that are held that they had not started."""
+    return {*(unstarted or ()), *Run.objects.filter(state=RunState.RUNNING).values_list("pk", "attempt")}
+
+
+@pytest.mark.worker
 def test_a_child_that_is_stopped_hands_back_and_accuses_nobody(
     kept: QuarantineKeeper, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +272,9 @@ def test_a_child_that_hangs_is_killed_before_others_take_its_runs(
 ) -> None:
     monkeypatch.setattr(keeper, "ASK_SECONDS", 0.0)
     batch = suspects(1, 1, latency=30)
-    os.kill(started(kept, batch), signal.SIGSTOP)
+    child = started(kept, batch)
+    wait_for(lambda: starts("worker:q0") == 1, 5, "the call to be in flight")
+    os.kill(child, signal.SIGSTOP)
     kept.look("worker", may_start=True)
     assert kept.is_running
     Lease.objects.update(expires_at=now_plus(HEARTBEAT_SECONDS - 1))

@@ -34,31 +34,70 @@ async def test_it_opens_on_ten_failures_that_are_most_of_all() -> None:
     assert grant.retry_in == pytest.approx(0.4, abs=0.01)
 
 
-async def test_a_first_wave_that_is_mostly_refused_for_overload_opens_nothing_but_lasting_overload_does() -> None:
+async def test_a_first_wave_of_which_a_part_is_taken_opens_nothing_but_lasting_overload_does() -> None:
     limiter = Limiter("p", Tuning(overload_patience=0.2))
     await tell(limiter, in_flight=100, overloaded=300, failed=300)
     assert breaker() == "closed"
     await tell(limiter, in_flight=100, succeeded=100)
+    await tell(limiter, in_flight=100, overloaded=10, failed=10)
     await asyncio.sleep(0.25)
-    await tell(limiter, overloaded=20, failed=20)
+    await tell(limiter, in_flight=100, overloaded=140, failed=140)
     assert breaker() == "closed"
-    await asyncio.sleep(0.25)
-    await tell(limiter, overloaded=200, failed=200)
+    await tell(limiter, in_flight=100, overloaded=30, failed=30)
     assert breaker() == "open"
 
 
-async def test_overload_of_long_ago_opens_nothing() -> None:
-    limiter = Limiter("p", Tuning(overload_patience=0.1, breaker_slice=0.2))
-    await tell(limiter, overloaded=20, failed=20)
-    await asyncio.sleep(0.3)
-    await tell(limiter, overloaded=20, failed=20)
+async def test_overload_is_young_again_after_a_long_silence() -> None:
+    limiter = Limiter("p", Tuning(overload_patience=0.1, overload_memory=0.2))
+    for _ in range(2):
+        await tell(limiter, in_flight=50, overloaded=20, failed=20)
+        await asyncio.sleep(0.3)
     assert breaker() == "closed"
+
+
+async def test_overload_that_leaves_nothing_in_flight_counts_at_once() -> None:
+    await tell(Limiter("p", Tuning(overload_patience=60)), in_flight=3, overloaded=20, failed=20)
+    assert breaker() == "open"
 
 
 async def test_other_failures_beside_overload_count_at_once() -> None:
     limiter = Limiter("p", Tuning(overload_patience=60))
-    await tell(limiter, overloaded=20, failed=30)
+    await tell(limiter, in_flight=50, overloaded=20, failed=30)
     assert breaker() == "open"
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.06, 0.12, 0.3])
+async def test_it_opens_soon_however_late_a_provider_that_bears_nothing_refuses(seconds: float) -> None:
+    # All at a twentieth of the real lengths: refusals after 0.1, 1.2, 2.4 and 6 s.
+    tuning = Tuning(
+        overload_patience=0.1,
+        overload_memory=3.0,
+        breaker_slice=0.25,
+        probe_pause=0.25,
+        cut_pause=0.05,
+        ceiling_retry=0.005,
+        longest_ceiling_retry=0.05,
+    )
+    limiters = [Limiter(name, tuning) for name in "pq"]
+    in_flight: dict[Limiter, list[float]] = {limiter: [] for limiter in limiters}
+    loop = asyncio.get_running_loop()
+    began, slots, opened, later = loop.time(), 50, None, 0
+    while loop.time() - began < seconds + 1.0:
+        for limiter, ends in in_flight.items():
+            refused = sum(1 for end in ends if end <= loop.time())
+            ends[:] = [end for end in ends if end > loop.time()]
+            wanted = slots - len(ends)
+            grant = await tell(limiter, wanted, len(ends), overloaded=refused, failed=refused)
+            ends += [loop.time() + seconds] * len(grant.delays)
+            if opened is not None:
+                later += len(grant.delays)
+        if opened is None and breaker() == "open":
+            opened = loop.time() - began
+        await asyncio.sleep(0.005)
+    # 10 s after the first refusal at the latest, and then a probe each 5 s.
+    assert opened is not None
+    assert opened < seconds + 0.5
+    assert later <= (seconds + 1.0 - opened) / 0.25 + 1
 
 
 async def test_it_stays_closed_while_four_of_ten_succeed() -> None:

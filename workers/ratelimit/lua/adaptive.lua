@@ -47,11 +47,12 @@ local function cut(held, lower)
 end
 
 -- Places more for a round of calls: fast towards where the last cut came, slowly near it, and fast again beyond it,
--- since the provider bears more now. (The curve of TCP's CUBIC, RFC 9438, by rounds in place of seconds.)
+-- since the provider bears more now. (The curve of TCP's CUBIC, RFC 9438, by rounds in place of seconds.) One at least,
+-- but where there are few: one in four rounds is refused at most then, and not every second call.
 local function gain(ceiling)
-  local cut_from = state.cut_from or 0
-  if ceiling < cut_from then return math.max(1, (cut_from - ceiling) / 4) end
-  return math.max(1, (ceiling < 1.05 * cut_from and 0.01 or 0.05) * ceiling)
+  local cut_from, least = state.cut_from or 0, math.min(1, ceiling / 4)
+  if ceiling < cut_from then return math.max(least, (cut_from - ceiling) / 4) end
+  return math.max(least, (ceiling < 1.05 * cut_from and 0.01 or 0.05) * ceiling)
 end
 
 -- Below the threshold one place more for each success (slow start), then by the gain of a round.
@@ -123,18 +124,27 @@ local function cut_for_slowness(held)
   cut(held, lower)
 end
 
--- Where most calls are refused, as when a wave meets a provider for the first time, what is left in flight is what it
--- has taken: so much it bears, and no share of the wave says anything. That holds for every process of the wave.
+-- Where most calls of a wave are refused, as when it meets a provider for the first time, what is left in flight is what
+-- the provider has taken: so much it bears, and no share of the wave says anything.
+local function is_mostly_refused()
+  local least = TUNING.breaker_failures
+  return report.overloaded > report.succeeded and report.overloaded >= least and held_now() >= least
+end
+
+-- The first process of the wave cuts as ever; what the others tell within the pause corrects it.
 local function cut_to_the_taken()
   local taken = held_now()
-  local lower = math.max(1, is_pausing() and taken or math.floor(TUNING.cut_share * taken))
+  local is_correction = is_pausing()
+  local lower = is_correction and taken or math.floor(TUNING.cut_share * taken)
   if lower >= (state.ceiling or math.huge) then return end
   forget_slow_cut()
+  local cut_at = state.cut_at
   cut(taken, lower)
+  if is_correction then set('cut_at', cut_at) end
 end
 
 local function cut_for_overload(held)
-  if report.overloaded > report.succeeded then return cut_to_the_taken() end
+  if is_mostly_refused() then return cut_to_the_taken() end
   local lower = lower_ceiling(held, 1)
   if not lower then return end
   forget_slow_cut()

@@ -28,18 +28,19 @@ local function close()
   forget_slices()
 end
 
--- What failed, but for overload that the adaptive ceiling may still put right: by fewer calls at once. Where most calls
--- go on being refused for overload, the provider is as good as down.
+-- What failed, but for overload that the adaptive ceiling may still put right: by fewer calls at once. That is so for a
+-- moment, and where the provider has taken other calls meanwhile. One that goes on refusing most is as good as down.
 local function failures()
   if report.succeeded > 0 and report.succeeded >= report.overloaded then
     set('overload_since', nil)
   elseif report.overloaded > 0 then
-    local is_news = not state.overload_since or now - state.overload_at > TUNING.breaker_slice * SECOND
+    local is_news = not state.overload_since or now - state.overload_at > TUNING.overload_memory * SECOND
     if is_news then set('overload_since', now) end
     set('overload_at', now)
   end
-  local is_lasting = state.overload_since and now - state.overload_since >= TUNING.overload_patience * SECOND
-  return is_lasting and report.failed or report.failed - report.overloaded
+  local is_young = state.overload_since and now - state.overload_since < TUNING.overload_patience * SECOND
+  local is_taken_elsewhere = held_now() >= TUNING.breaker_failures
+  return is_young and is_taken_elsewhere and report.failed - report.overloaded or report.failed
 end
 
 local function count_slices(held)

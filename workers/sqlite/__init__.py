@@ -1,0 +1,1 @@
+"""Django's SQLite backend, with its turn at the one write lock for every process."""
