@@ -64,6 +64,8 @@ class Tuning:
     # than the second value is another one.
     overload_patience: float = 2.0
     overload_memory: float = 60.0
+    # The refusals of one wave of calls come within this time, in as many reports as may be.
+    wave: float = 0.5
     # The ceiling after the breaker closed, and the least value up to which it then grows fast.
     reopened_ceiling: int = 10
     reopened_threshold: int = 16

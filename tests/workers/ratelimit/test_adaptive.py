@@ -127,6 +127,26 @@ async def test_of_a_wave_that_is_mostly_refused_the_ceiling_is_what_was_taken() 
     assert ceiling() == 101
 
 
+async def test_the_refusals_of_a_wave_may_come_in_many_reports() -> None:
+    process = Overloaded(200)
+    await process.tell()
+    for left in range(195, 100, -5):
+        process.held = left
+        await process.tell(overloaded=5, failed=5)
+    # Within a tenth.
+    assert 100 <= (ceiling() or 0) <= 112
+
+
+async def test_late_refusals_of_single_calls_take_no_places_away() -> None:
+    process = Overloaded(100)
+    await process.tell(overloaded=1, failed=1, succeeded=3)
+    assert ceiling() == 70
+    for _ in range(20):
+        process.held = 69
+        await process.tell(overloaded=1, failed=1)
+    assert ceiling() == 70
+
+
 async def test_a_server_that_becomes_slow_is_given_less_but_not_less_than_sixteen() -> None:
     process = Overloaded(40)
     await process.tell(succeeded=10, slowness=0.01, latency=1.0)

@@ -128,7 +128,9 @@ end
 -- the provider has taken: so much it bears, and no share of the wave says anything.
 local function is_mostly_refused()
   local least = TUNING.breaker_failures
-  return report.overloaded > report.succeeded and report.overloaded >= least and held_now() >= least
+  local is_wave = state.overload_since and now - state.overload_since < TUNING.wave * SECOND
+  if not is_wave or report.overloaded <= report.succeeded then return false end
+  return state.overload_count >= least and held_now() >= least
 end
 
 -- The first process of the wave cuts as ever; what the others tell within the pause corrects it.
@@ -136,15 +138,24 @@ local function cut_to_the_taken()
   local taken = held_now()
   local is_correction = is_pausing()
   local lower = is_correction and taken or math.floor(TUNING.cut_share * taken)
-  if lower >= (state.ceiling or math.huge) then return end
+  -- Places that have just become free are no news.
+  if lower >= (is_correction and 0.9 or 1) * (state.ceiling or math.huge) then return end
   forget_slow_cut()
   local cut_at = state.cut_at
   cut(taken, lower)
   if is_correction then set('cut_at', cut_at) end
 end
 
+-- What has grown since the last cut is given up while no other cut may be made: one place too many, and the calls that
+-- are refused for it at once would follow each other.
+local function shrink_to_the_held()
+  local lower = math.max(state.threshold, held_now())
+  if lower < state.ceiling then set('ceiling', lower) end
+end
+
 local function cut_for_overload(held)
   if is_mostly_refused() then return cut_to_the_taken() end
+  if state.ceiling and is_pausing() then return shrink_to_the_held() end
   local lower = lower_ceiling(held, 1)
   if not lower then return end
   forget_slow_cut()

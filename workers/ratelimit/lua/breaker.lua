@@ -33,10 +33,15 @@ end
 local function failures()
   if report.succeeded > 0 and report.succeeded >= report.overloaded then
     set('overload_since', nil)
+    set('overload_count', nil)
   elseif report.overloaded > 0 then
     local is_news = not state.overload_since or now - state.overload_at > TUNING.overload_memory * SECOND
-    if is_news then set('overload_since', now) end
+    if is_news then
+      set('overload_since', now)
+      set('overload_count', 0)
+    end
     set('overload_at', now)
+    add('overload_count', report.overloaded)
   end
   local is_young = state.overload_since and now - state.overload_since < TUNING.overload_patience * SECOND
   local is_taken_elsewhere = held_now() >= TUNING.breaker_failures
