@@ -10,6 +10,7 @@ from batches.execution.host import WorkerHost
 from batches.execution.leases import LeaseLost, open_lease, release_leases
 from batches.execution.suspects import claim_slice, has_suspects
 from workers.allocator import give_back_large_blocks
+from workers.database import end_idle_transactions
 
 from .slice import Slice
 
@@ -23,6 +24,7 @@ LOOK_SECONDS = 0.25
 def serve(process: str, turn: int = 0) -> None:
     """Run slices under the name `process` until no suspect is left or SIGTERM comes. `turn` as in `run_slices`."""
     give_back_large_blocks()
+    end_idle_transactions()
     host = WorkerHost(process=process)
 
     def drain(*_: Any) -> None:
