@@ -264,6 +264,23 @@ async def test_overload_after_a_cut_for_slowness_is_not_taken_back_with_it() -> 
     assert 0 < (ceiling() or 0) <= 49
 
 
+async def test_calls_that_go_first_do_not_wait_for_a_ceiling_that_slowness_set() -> None:
+    process = Overloaded(100)
+    await process.tell(succeeded=1, slowness=0.01, latency=1.0)
+    for _ in range(10):
+        await process.tell(succeeded=1, slowness=1.0, latency=30.0)
+    assert ceiling() == 70
+    told = Report(in_flight=100, waiting=30)
+    grant = await process.limiter.exchange(BUCKET, Limits(), told, [1] * 30, front=20)
+    assert (len(grant.delays), grant.binding) == (20, Binding.ADAPTIVE)
+    # One that overload set holds for them too.
+    await asyncio.sleep(0.15)
+    process.held = 100
+    await process.tell(overloaded=1, failed=1, succeeded=5)
+    grant = await process.limiter.exchange(BUCKET, Limits(), told, [1] * 30, front=20)
+    assert len(grant.delays) == 0
+
+
 async def test_longer_answers_are_not_slowness() -> None:
     process = Overloaded(40)
     await process.tell(succeeded=10, slowness=0.01, latency=1.0)

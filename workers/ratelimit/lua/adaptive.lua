@@ -149,6 +149,7 @@ end
 -- What has grown since the last cut is given up while no other cut may be made: one place too many, and the calls that
 -- are refused for it at once would follow each other.
 local function shrink_to_the_held()
+  forget_slow_cut()
   local lower = math.max(state.threshold, held_now())
   if lower < state.ceiling then set('ceiling', lower) end
 end

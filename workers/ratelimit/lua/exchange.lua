@@ -125,6 +125,8 @@ local function grant(blocked)
   local had_turn = has_turn()
   local free = token_time and free_of_turn() or wanted
   local room, reason, pause = allowance()
+  -- A provider that is only slow refuses nobody: single runs, and runs under way, do not wait for its ceiling.
+  if reason == ADAPTIVE and state.slow_before then room = math.max(room, front) end
   local most = math.min(free, room)
   if request_gap or token_time or blocked > now then grant_paced(most, blocked, had_turn) else grant_unpaced(most) end
   if not binding and granted < free then
