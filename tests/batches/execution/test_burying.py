@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,21 +25,9 @@ from tests.support.factories import make_batch
 from .dying import DEAD, come_round, content, died_after
 from .helpers import claim, expire_leases, retried, success
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_journals")]
 
 CHILD = f"{DEAD}:q0"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, settings) -> None:
-    settings.ARBORETUM_DATA_DIR = tmp_path
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 def test_what_a_dead_process_had_ended_is_stored_and_what_only_waited_is_given_back() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import resource
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,19 +18,7 @@ from tests.support.factories import make_batch
 from .dying import DEAD, come_round, content, died_after
 from .helpers import claim, success
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, settings) -> None:
-    settings.ARBORETUM_DATA_DIR = tmp_path
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_journals")]
 
 
 def refuse(*arguments: object, **options: object) -> int:
