@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from workers.errors import WorkError
+
 from .llm.types import Completion, ToolCall, Usage
 
 
@@ -24,13 +26,34 @@ class TextProduced:
 
 @dataclass(frozen=True, slots=True)
 class StepFinished:
-    """A model call ended: its answer, what it cost in US dollars, and how long it took in milliseconds."""
+    """A model call ended: its answer, what it cost in US dollars, and how long it took in milliseconds.
+
+    `model` is the one that answered, `credential/model`.
+    """
 
     step: int
     completion: Completion
     cost: Decimal
     latency_ms: int
     first_token_ms: int | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRejected:
+    """The answer breaks the output schema; the model is told the `problem` and asked again."""
+
+    step: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedOver:
+    """A call to `model` (credential/model) failed with `error`; the next one goes to another model of the pool."""
+
+    step: int
+    model: str
+    error: WorkError
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +86,6 @@ class RunFinished:
     steps: int
 
 
-RunnerEvent = StepStarted | TextProduced | StepFinished | ToolStarted | ToolFinished | RunFinished
+RunnerEvent = (
+    StepStarted | TextProduced | StepFinished | AnswerRejected | FailedOver | ToolStarted | ToolFinished | RunFinished
+)

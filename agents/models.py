@@ -59,6 +59,13 @@ class AgentVersionQuerySet(OwnedQuerySet["AgentVersion"]):
         raise InvalidInput("A version of an agent cannot be changed; create a new version.")
 
 
+class Operation(models.TextChoices):
+    """What a version asks of its model."""
+
+    CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+
+
 class AgentVersion(models.Model):
     """An immutable snapshot of what an agent is, so that every result stays explainable."""
 
@@ -71,6 +78,16 @@ class AgentVersion(models.Model):
     parameters = models.JSONField(default=dict, blank=True, help_text="Passed to the model, e.g. temperature.")
     output_schema = models.JSONField(null=True, blank=True, help_text="JSON schema of the answer.")
     abilities = models.JSONField(default=list, blank=True, help_text='E.g. ["calculator", "now"].')
+    operation = models.CharField(max_length=20, choices=Operation.choices, default=Operation.CHAT)
+    attachments = models.JSONField(
+        default=list, blank=True, help_text="Columns that hold an image or a file: a data: URL or an https URL."
+    )
+    cache_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long an answer serves identical requests; empty: never."
+    )
+    max_repairs = models.PositiveSmallIntegerField(
+        default=2, help_text="How often the model is asked again when its answer breaks the output schema."
+    )
     max_steps = models.PositiveIntegerField(default=10, validators=[MinValueValidator(1)])
     max_tokens = models.PositiveIntegerField(
         null=True, blank=True, help_text="Input and output tokens of one run, over all its steps."
@@ -100,3 +117,31 @@ class AgentVersion(models.Model):
         if not self._state.adding:
             raise InvalidInput(f"{self} cannot be changed; create a new version.")
         super().save(*args, **kwargs)
+
+
+class PoolMemberQuerySet(OwnedQuerySet["PoolMember"]):
+    """Members of pools, visible to who sees the agent."""
+
+    owner_path = "version__agent__owner"
+
+
+class PoolMember(models.Model):
+    """One model of a version that has several. The first is the version's own `credential` and `model`.
+
+    A version without a pool has no members. They are written with their version and never changed.
+    """
+
+    version = models.ForeignKey(AgentVersion, on_delete=models.CASCADE, related_name="pool")
+    place = models.PositiveSmallIntegerField(help_text="From 0.")
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, related_name="pool_members")
+    model = models.CharField(max_length=200)
+    weight = models.PositiveSmallIntegerField(default=1, help_text="Its share of the calls beside the others.")
+
+    objects = PoolMemberQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["version", "place"]
+        constraints = [models.UniqueConstraint(fields=["version", "place"], name="pool_member_place")]
+
+    def __str__(self) -> str:
+        return f"{self.credential}/{self.model}"

@@ -25,4 +25,4 @@ def model_settings(credential: Credential, model: str) -> ModelDefaults:
 
 def price_of(settings: ModelDefaults) -> Price:
     """Return the price of tokens; what nobody has set is free."""
-    return Price(settings.input_price or Decimal(0), settings.output_price or Decimal(0))
+    return Price(settings.input_price or Decimal(0), settings.output_price or Decimal(0), settings.cached_input_price)

@@ -12,17 +12,25 @@ from .llm.types import Price
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """What one run may use. `max_tokens` counts input and output over all steps; `max_cost` is US dollars."""
+    """What one run may use. `max_tokens` counts input and output over all steps; `max_cost` is US dollars.
+
+    `max_repairs` is how often the model is asked again when its answer breaks the output schema.
+    """
 
     max_steps: int = 10
     max_tokens: int | None = None
     max_seconds: float = 600.0
     max_cost: Decimal | None = None
+    max_repairs: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """One agent version, ready to run in memory. `model` is the provider's name of it, without the credential."""
+    """One agent version, ready to run in memory. `model` is the provider's name of it, without the credential.
+
+    `operation` is `chat` or `embeddings`. `attachments` are the columns that hold images and files. `cache_seconds` is
+    how long an answer may be used again for an identical request; None: never.
+    """
 
     slug: str
     version: int
@@ -36,3 +44,6 @@ class AgentSpec:
     limits: RunLimits = field(default_factory=RunLimits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     price: Price = field(default_factory=Price)
+    operation: str = "chat"
+    attachments: tuple[str, ...] = ()
+    cache_seconds: int | None = None

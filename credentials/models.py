@@ -157,6 +157,14 @@ class ProviderModel(models.Model):
         validators=_price(),
         help_text="US dollars per 1,000,000 output tokens.",
     )
+    cached_input_price = models.DecimalField(
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+        validators=_price(),
+        help_text="US dollars per 1,000,000 input tokens that the provider had in its cache; empty: as other input.",
+    )
     context_window = models.PositiveIntegerField(null=True, blank=True, validators=_whole(LARGEST_INTEGER))
     max_output_tokens = models.PositiveIntegerField(null=True, blank=True, validators=_whole(LARGEST_INTEGER))
     blocked_until = models.DateTimeField(null=True, blank=True)
@@ -179,6 +187,7 @@ class ProviderModel(models.Model):
             "max_concurrency",
             "input_price",
             "output_price",
+            "cached_input_price",
             "context_window",
             "max_output_tokens",
         )

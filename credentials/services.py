@@ -56,6 +56,7 @@ class ModelLimits(TypedDict, total=False):
     max_concurrency: int | None
     input_price: Decimal | None
     output_price: Decimal | None
+    cached_input_price: Decimal | None
     context_window: int | None
     max_output_tokens: int | None
 

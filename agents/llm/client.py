@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from agents.llm.providers.base import MAX_ANSWER_BYTES, Provider
 from agents.llm.tokens import utf8_size
-from agents.llm.types import Chunk, Completion, CompletionRequest
+from agents.llm.types import Chunk, Completion, CompletionRequest, Embedding, EmbeddingRequest
 from workers.errors import ErrorCode, WorkError
 
 
@@ -56,6 +56,18 @@ class LLMClient:
                 if chunk.text:
                     yield chunk
         raise WorkError(ErrorCode.BAD_RESPONSE, "the stream ended without the end of the answer")
+
+    async def embed(self, request: EmbeddingRequest) -> Embedding:
+        """Return a vector for each input of `request`. Raises WorkError; cancellation passes through at once."""
+        try:
+            async with asyncio.timeout(request.timeout):
+                embedding = await self._provider.embed(request)
+        except Exception as error:
+            raise _sorted(error, f"no answer within {request.timeout:g} s") from None
+        if len(embedding.vectors) != len(request.inputs):
+            told = f"{len(embedding.vectors)} vectors for {len(request.inputs)} inputs"
+            raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer holds {told}")
+        return embedding
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the credential may use. Raises WorkError."""

@@ -22,13 +22,43 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image in a message: a `data:` URL that holds it, or an https URL that the provider fetches.
+
+    `detail` is how closely the model is to look at it (low, high, auto); empty leaves that to the provider.
+    """
+
+    url: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file in a message, such as a PDF: a `data:` URL that holds it, or an https URL that the provider fetches."""
+
+    url: str
+    name: str = "file"
+
+
+Part = str | ImagePart | FilePart
+"""A part of a message; a str is text."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation. `tool_call_id` is set on the result of a tool (role `tool`)."""
+    """One message of a conversation. `tool_call_id` is set on the result of a tool (role `tool`).
+
+    `content` is its text. `parts` is empty where that is all; else it holds the texts, images and files in their order,
+    and `content` the texts alone, joined. `replay` is what a provider wants to be sent back with its own message as it
+    was (signed thoughts, for instance); no other provider is sent it.
+    """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    parts: tuple[Part, ...] = ()
+    replay: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +72,16 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of a call, as the provider counted them."""
+    """Tokens of a call, as the provider counted them.
+
+    `cached_tokens` are those of the input that the provider had in its own cache, `reasoning_tokens` those of the
+    output that the model thought and did not say.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -53,20 +89,28 @@ class Usage:
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens)
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars per 1,000,000 tokens."""
+    """US dollars per 1,000,000 tokens. `cached_input` is for input from the provider's cache; None: as other input."""
 
     input: Decimal = Decimal(0)
     output: Decimal = Decimal(0)
+    cached_input: Decimal | None = None
 
     def cost(self, usage: Usage) -> Decimal:
         """Return what `usage` costs in US dollars, to 9 places."""
-        total = (usage.input_tokens * self.input + usage.output_tokens * self.output) / _MILLION
-        return total.quantize(Decimal("1e-9"))
+        total = usage.input_tokens * self.input + usage.output_tokens * self.output
+        if self.cached_input is not None and usage.cached_tokens:
+            total -= min(usage.cached_tokens, usage.input_tokens) * (self.input - self.cached_input)
+        return (total / _MILLION).quantize(Decimal("1e-9"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +132,41 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's whole answer. `rate_limits` holds the `x-ratelimit-*` headers, names in lower case."""
+    """A model's whole answer. `rate_limits` holds the `x-ratelimit-*` headers, names in lower case.
+
+    `reasoning` is what the model thought, where the provider shows it; `replay` belongs to the message that the answer
+    becomes (see Message). `is_cached`: it came from Arboretum's own store of answers, and no call was made.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = Usage()
     finish_reason: str = "stop"
+    model: str = ""
+    request_id: str = ""
+    rate_limits: Mapping[str, str] = field(default_factory=dict)
+    reasoning: str = ""
+    replay: Mapping[str, Any] | None = None
+    is_cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRequest:
+    """One call of an embedding model: `inputs` are texts, `parameters` are passed through, `timeout` is in seconds."""
+
+    model: str
+    inputs: tuple[str, ...]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = 600.0
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vectors of the inputs, in their order; of the usage only the input counts."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage = Usage()
     model: str = ""
     request_id: str = ""
     rate_limits: Mapping[str, str] = field(default_factory=dict)

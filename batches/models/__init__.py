@@ -1,6 +1,7 @@
 """Batches, runs, their attempts and events, and the leases under which workers hold runs."""
 
 from .batch import Batch, BatchQuerySet
+from .cache import StoredAnswer
 from .lease import Leadership, Lease
 from .run import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind, RunQuerySet
 
@@ -15,4 +16,5 @@ __all__ = [
     "RunEvent",
     "RunEventKind",
     "RunQuerySet",
+    "StoredAnswer",
 ]

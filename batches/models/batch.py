@@ -44,6 +44,9 @@ class Batch(models.Model):
     input_bytes = models.PositiveBigIntegerField(default=0)
     skipped_rows = models.PositiveIntegerField(default=0, help_text="Bad rows that the user chose to leave out.")
     metadata = models.JSONField(default=dict, blank=True)
+    pilot = models.JSONField(
+        null=True, blank=True, help_text="Places of the rows that run first, alone, to estimate the whole."
+    )
 
     total = models.PositiveIntegerField(default=0)
     succeeded = models.PositiveIntegerField(default=0)
@@ -52,6 +55,8 @@ class Batch(models.Model):
     expired = models.PositiveIntegerField(default=0)
     input_tokens = models.PositiveBigIntegerField(default=0)
     output_tokens = models.PositiveBigIntegerField(default=0)
+    cached_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
+    reasoning_tokens = models.PositiveBigIntegerField(default=0, db_default=0)
     cost = models.DecimalField(max_digits=18, decimal_places=9, default=0, help_text="US dollars, every attempt.")
 
     created_at = models.DateTimeField(auto_now_add=True)

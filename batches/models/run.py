@@ -62,6 +62,10 @@ class Run(models.Model):
     # Text, not jsonb: the columns keep their order and numbers their digits, and an export passes it on unparsed.
     input_json = models.TextField(help_text="The columns or the chat body, as JSON.")
 
+    use_cache = models.BooleanField(
+        default=True, db_default=True, help_text="Whether a stored answer may serve it, where its agent has a cache."
+    )
+
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.PENDING)
     attempt = models.PositiveIntegerField(default=0, help_text="Number of the latest attempt.")
     lease = models.ForeignKey(
@@ -85,6 +89,14 @@ class Run(models.Model):
     cost = models.DecimalField(max_digits=18, decimal_places=9, default=0, help_text="US dollars, every attempt.")
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of the input, from the provider's cache."
+    )
+    reasoning_tokens = models.PositiveIntegerField(default=0, db_default=0, help_text="Of the output, thought.")
+    model = models.CharField(
+        max_length=301, null=True, blank=True, help_text="credential/model that answered, where the agent has a pool."
+    )
+    is_cached = models.BooleanField(default=False, db_default=False, help_text="Answered from the store of answers.")
     latency_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Of the attempt that ended it.")
     output = models.TextField(null=True, blank=True)
     parsed = models.JSONField(null=True, blank=True)
@@ -158,6 +170,8 @@ class Attempt(models.Model):
     steps = models.PositiveSmallIntegerField(default=0)
     input_tokens = models.PositiveIntegerField(default=0)
     output_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(default=0, db_default=0)
+    reasoning_tokens = models.PositiveIntegerField(default=0, db_default=0)
     cost = models.DecimalField(max_digits=18, decimal_places=9, default=0)
     request_id = models.CharField(max_length=200, blank=True, help_text="The provider's id of the last call.")
     error_code = models.CharField(max_length=30, null=True, blank=True)
@@ -180,6 +194,8 @@ class RunEventKind(models.TextChoices):
     TOOL_CALL = "tool_call"
     TOOL_RESULT = "tool_result"
     RETRY = "retry"
+    REJECTED = "rejected"
+    FAILED_OVER = "failed_over"
     ERROR = "error"
     STATE = "state"
 

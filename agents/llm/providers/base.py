@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from agents.llm.types import Chunk, Completion, CompletionRequest
+from agents.llm.types import Chunk, Completion, CompletionRequest, Embedding, EmbeddingRequest
 
 # 4 MiB: several times what the longest answers of today's models take.
 MAX_ANSWER_BYTES = 4 * 2**20
@@ -36,6 +36,7 @@ class ModelDefaults:
     max_concurrency: int | None = None
     input_price: Decimal | None = None
     output_price: Decimal | None = None
+    cached_input_price: Decimal | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
 
@@ -58,6 +59,10 @@ class Provider(Protocol):
         """
         ...
 
+    async def embed(self, request: EmbeddingRequest) -> Embedding:
+        """Return a vector for each input; WorkError `invalid_request` where the provider has no embeddings."""
+        ...
+
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the credential may use."""
         ...
@@ -72,6 +77,8 @@ class ProviderType(Protocol):
 
     name: str
     needs_key: bool
+    # Where calls go when the credential has no base URL; empty where it must have one.
+    default_base_url: str
 
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client for `config`."""
@@ -79,6 +86,10 @@ class ProviderType(Protocol):
 
     def defaults(self, model: str) -> ModelDefaults:
         """Return the provider's own limits and prices of `model`."""
+        ...
+
+    def known_models(self) -> Mapping[str, ModelDefaults]:
+        """Return the models whose prices and sizes are known, by name; all of them can be overridden."""
         ...
 
     def check_parameters(self, model: str, parameters: Mapping[str, Any]) -> None:

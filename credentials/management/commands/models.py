@@ -85,6 +85,7 @@ OPTIONS: dict[str, tuple[str, Callable[[str], int | Decimal], str]] = {
     "concurrency": ("max_concurrency", int, "Calls in flight at once."),
     "input-price": ("input_price", Decimal, "US dollars per 1,000,000 input tokens."),
     "output-price": ("output_price", Decimal, "US dollars per 1,000,000 output tokens."),
+    "cached-input-price": ("cached_input_price", Decimal, "... that the provider had in its cache."),
     "context-window": ("context_window", int, "Tokens of input and output together."),
     "max-output": ("max_output_tokens", int, "Tokens of one answer."),
 }

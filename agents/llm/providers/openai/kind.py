@@ -9,6 +9,8 @@ from agents.llm.parameters import CHAT_PARAMETERS, check_fields
 from agents.llm.providers.base import ModelDefaults, Provider, ProviderConfig, ProviderType
 from workers.errors import InvalidInput
 
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+
 
 def _model(input_price: str, output_price: str, context_window: int, max_output_tokens: int) -> ModelDefaults:
     return ModelDefaults(
@@ -34,6 +36,7 @@ class OpenAIType:
 
     name = "openai"
     needs_key = True
+    default_base_url = DEFAULT_BASE_URL
 
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client for `config`; OpenAI itself where it has no base URL, and then a key is needed.
@@ -52,6 +55,10 @@ class OpenAIType:
     def defaults(self, model: str) -> ModelDefaults:
         """Return the list prices and sizes of `model` where they are known; all of them can be overridden."""
         return _MODELS.get(model, ModelDefaults())
+
+    def known_models(self) -> Mapping[str, ModelDefaults]:
+        """Return the models whose list prices are known."""
+        return _MODELS
 
     def check_parameters(self, model: str, parameters: Mapping[str, Any]) -> None:
         """Raise InvalidInput naming the first parameter that is wrong, and what is allowed."""

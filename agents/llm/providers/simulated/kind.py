@@ -23,6 +23,7 @@ class SimulatedType:
 
     name = "simulated"
     needs_key = False
+    default_base_url = ""
 
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client; nothing of `config` matters."""
@@ -33,6 +34,10 @@ class SimulatedType:
     def defaults(self, model: str) -> ModelDefaults:
         """Return the invented prices of `model`; there are no limits."""
         return _LARGE if model.endswith("large") else _SMALL
+
+    def known_models(self) -> Mapping[str, ModelDefaults]:
+        """Return the two names that the documents use."""
+        return {model: self.defaults(model) for model in MODELS}
 
     def check_parameters(self, model: str, parameters: Mapping[str, Any]) -> None:
         """Raise InvalidInput naming the first parameter that is wrong, and what is allowed."""
