@@ -45,6 +45,7 @@ class AnswerRejected:
 
     step: int
     problem: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Template:
             line += text.count("\n", counted, match.start())
             counted = match.start()
             name = match[1].strip()
-            if _is_name(name):
+            if is_name(name):
                 self.names.setdefault(name, line)
                 self._order.append(name)
                 self._literals.append(text[start : match.start()])
@@ -91,7 +91,8 @@ def template(text: str) -> Template:
     return Template(text)
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Tell whether `text` can stand for a column in a prompt."""
     # Categories: L letters, M marks (accents, and vowels of Indic scripts), N numbers.
     return bool(text) and "  " not in text and all(c in "_- " or unicodedata.category(c)[0] in "LMN" for c in text)
 

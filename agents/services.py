@@ -6,11 +6,12 @@ from django.db import IntegrityError, transaction
 
 from agents.credential_check import CredentialCheck, check_credential, check_credential_now, provider_config
 from agents.llm.types import Price
-from agents.models import Agent, AgentState, AgentVersion
+from agents.models import Agent, AgentState, AgentVersion, PoolMember
 from agents.pricing import model_settings, price_of
 from agents.spec import AgentSpec, RunLimits
-from agents.validation import VersionChanges, check_text, checked_content, content_of
+from agents.validation import LIMITS, VersionChanges, check_text, checked_content, content_of
 from credentials.models import User
+from credentials.selectors import get_credential
 from credentials.validation import check_instance
 from workers.errors import InvalidInput
 from workers.retry import RetryPolicy
@@ -125,9 +126,12 @@ def spec_of(version: AgentVersion, price: Price | None = None) -> AgentSpec:
         parameters=version.parameters,
         output_schema=version.output_schema,
         abilities=tuple(version.abilities),
-        limits=RunLimits(version.max_steps, version.max_tokens, version.max_seconds, version.max_cost),
+        limits=RunLimits(**{name: getattr(version, name) for name in LIMITS}),
         retry=RetryPolicy.parse(version.retry),
         price=price or price_of(model_settings(version.credential, version.model)),
+        operation=version.operation,
+        attachments=tuple(version.attachments),
+        cache_seconds=version.cache_seconds,
     )
 
 
@@ -146,8 +150,20 @@ def _locked(user: User, agent: Agent) -> Agent:
 
 
 def _add_version(user: User, agent: Agent, number: int, note: str, content: dict[str, Any]) -> AgentVersion:
-    version = AgentVersion(agent=agent, number=number, note=note, created_by=user, **content)
+    pool = content["pool"]
+    fields = {name: value for name, value in content.items() if name != "pool"}
+    version = AgentVersion(agent=agent, number=number, note=note, created_by=user, **fields)
     version.save(force_insert=True)
+    PoolMember.objects.bulk_create(
+        PoolMember(
+            version=version,
+            place=place,
+            credential=get_credential(user, entry.credential),
+            model=entry.model,
+            weight=entry.weight,
+        )
+        for place, entry in enumerate(pool)
+    )
     agent.current_version = version
     agent.save(update_fields=["current_version", "updated_at"])
     return version

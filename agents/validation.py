@@ -7,8 +7,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypedDict
 
 from agents.abilities import resolve
+from agents.attachments import MOST_ATTACHMENTS
+from agents.embeddings import EMBEDDING_PARAMETERS
+from agents.llm.parameters import check_fields
 from agents.llm.registry import provider_type
-from agents.models import AgentVersion
+from agents.models import AgentVersion, Operation
+from agents.pools import PoolEntry, parse_pool
+from agents.prompts import is_name
+from agents.repairs import LARGEST_REPAIRS
 from agents.schemas import check_schema
 from agents.spec import RunLimits
 from agents.values import fault_of, text_fault
@@ -22,6 +28,7 @@ MAX_PARAMETERS = 64 * 1024
 _LARGEST_INTEGER = 2**31 - 1
 _LARGEST_COST = Decimal(1_000_000)
 _COST_PLACES = Decimal("1e-6")
+LONGEST_CACHE_SECONDS = 10 * 366 * 86_400
 LIMITS = tuple(field.name for field in fields(RunLimits))
 
 
@@ -37,9 +44,13 @@ class VersionChanges(TypedDict, total=False):
     abilities: Sequence[str]
     limits: RunLimits | Mapping[str, Any]
     retry: RetryPolicy | Mapping[str, Any]
+    operation: str
+    attachments: Sequence[str]
+    cache_seconds: int | None
+    pool: Sequence[PoolEntry | Mapping[str, Any] | str] | None
 
 
-# The fields of AgentVersion that make a version what it is.
+# What makes a version what it is: fields of AgentVersion, and the members of its pool.
 CONTENT = (
     *(name for name in VersionChanges.__annotations__ if name != "limits"),
     *LIMITS,
@@ -47,9 +58,19 @@ CONTENT = (
 
 
 def content_of(version: AgentVersion) -> dict[str, Any]:
-    """Return what makes `version` what it is, as `checked_content` returns it."""
-    content = {name: getattr(version, name) for name in CONTENT}
-    return content | {"retry": _retry({}, version.retry)}
+    """Return what makes `version` what it is, as `checked_content` returns it. Its pool is read (a query)."""
+    content = {name: getattr(version, name) for name in CONTENT if name != "pool"}
+    return content | {"retry": _retry({}, version.retry), "pool": pool_of(version)}
+
+
+def pool_of(version: AgentVersion) -> tuple[PoolEntry, ...]:
+    """Return the members of the version's pool, the first of which is its own model; empty without one."""
+    members = version.pool.all() if _is_prefetched(version) else version.pool.select_related("credential")
+    return tuple(PoolEntry(member.credential.name, member.model, member.weight) for member in members)
+
+
+def _is_prefetched(version: AgentVersion) -> bool:
+    return "pool" in getattr(version, "_prefetched_objects_cache", {})
 
 
 def checked_content(user: User, base: Mapping[str, Any], changes: VersionChanges) -> dict[str, Any]:
@@ -58,6 +79,7 @@ def checked_content(user: User, base: Mapping[str, Any], changes: VersionChanges
     Raises InvalidInput that names the first field that is wrong, and what is allowed.
     """
     given: dict[str, Any] = {**base, **changes}
+    given |= _first_of_pool(given, changes)
     credential = _credential(user, given.get("credential"))
     content = {
         "credential": credential,
@@ -68,10 +90,62 @@ def checked_content(user: User, base: Mapping[str, Any], changes: VersionChanges
         "output_schema": _schema(given.get("output_schema")),
         "abilities": _abilities(given.get("abilities", ())),
         "retry": _retry(base.get("retry", {}), changes.get("retry", {})),
+        "operation": _operation(given.get("operation", Operation.CHAT)),
+        "attachments": _attachments(given.get("attachments", ())),
+        "cache_seconds": _cache_seconds(given.get("cache_seconds")),
+        "pool": given["pool"],
         **_limits(base, changes.get("limits", {})),
     }
-    provider_type(credential.provider).check_parameters(content["model"], content["parameters"])
+    for entry in content["pool"] or (PoolEntry(credential.name, content["model"]),):
+        _check_model_parameters(_credential(user, entry.credential), entry.model, content)
     return content
+
+
+def _first_of_pool(given: Mapping[str, Any], changes: VersionChanges) -> dict[str, Any]:
+    """Return the pool, and the credential and the model that its first member stands for."""
+    pool = parse_pool(given.get("pool"))
+    if not pool:
+        return {"pool": pool}
+    if "pool" not in changes and ("model" in changes or "credential" in changes):
+        raise InvalidInput("model: the agent has a pool of models: change its pool, or drop it (pool none) first")
+    return {"pool": pool, "credential": pool[0].credential, "model": pool[0].model}
+
+
+def _check_model_parameters(credential: Credential, model: str, content: Mapping[str, Any]) -> None:
+    """Raise InvalidInput where the version's parameters are not what its operation and this model take."""
+    _model(model)
+    if content["operation"] == Operation.CHAT:
+        provider_type(credential.provider).check_parameters(model, content["parameters"])
+        return
+    check_fields(content["parameters"], EMBEDDING_PARAMETERS)
+    for name in ("output_schema", "abilities", "attachments"):
+        if content[name]:
+            raise InvalidInput(f"{name} must be empty: the operation embeddings asks for a vector of the prompt alone")
+
+
+def _operation(value: Any) -> str:
+    if value not in Operation.values:
+        raise InvalidInput(f"operation must be one of: {', '.join(Operation.values)}; not {str(value)[:100]!r}")
+    return str(value)
+
+
+def _attachments(value: Any) -> list[str]:
+    if not isinstance(value, (list, tuple)) or len(value) > MOST_ATTACHMENTS:
+        raise InvalidInput(f"attachments must be a list of at most {MOST_ATTACHMENTS} columns")
+    for place, name in enumerate(value):
+        if not isinstance(name, str) or not is_name(name):
+            raise InvalidInput(f"attachments[{place}] must be the name of a column, not {name!r}")
+        if name in value[:place]:
+            raise InvalidInput(f"attachments names the column '{name}' twice")
+    return list(value)
+
+
+def _cache_seconds(value: Any) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 1 <= value <= LONGEST_CACHE_SECONDS:
+        raise InvalidInput(f"cache_seconds must be a whole number from 1 to {LONGEST_CACHE_SECONDS}, not {value!r}")
+    return value
 
 
 def check_text(field: str, value: Any, most: int = MAX_TEXT) -> str:
@@ -160,6 +234,7 @@ def _limits(base: Mapping[str, Any], changes: Any) -> dict[str, Any]:
         "max_tokens": _optional_whole("max_tokens", merged["max_tokens"]),
         "max_seconds": float(_between("max_seconds", merged["max_seconds"], 0.1, 86_400)),
         "max_cost": _cost(merged["max_cost"]),
+        "max_repairs": int(_between("max_repairs", merged["max_repairs"], 0, LARGEST_REPAIRS, whole=True)),
     }
 
 

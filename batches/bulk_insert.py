@@ -25,13 +25,13 @@ OWN_COLUMNS = ("id", "index", "custom_id", "input_json")
 _READ_BYTES = 1024 * 1024
 
 
-def insert_runs(batch: Batch, runs: Sequence[NewRun]) -> None:
+def insert_runs(batch: Batch, runs: Sequence[NewRun], *, use_cache: bool = True) -> None:
     """Insert pending runs of `batch`, created at this moment of the database's clock, in the transaction that is open.
 
     All are inserted or none: raises IntegrityError where one is there already. Texts may hold what text from an input
     file can: no NUL, no half of a surrogate pair.
     """
-    shared = shared_columns(batch)
+    shared = shared_columns(batch, use_cache=use_cache)
     columns = ", ".join(connection.ops.quote_name(name) for name in (*OWN_COLUMNS, *shared))
     if connection.vendor == "postgresql":
         _copy(columns, runs, list(shared.values()))
@@ -39,13 +39,15 @@ def insert_runs(batch: Batch, runs: Sequence[NewRun]) -> None:
         _execute_many(columns, runs, tuple(shared.values()))
 
 
-def shared_columns(batch: Batch) -> dict[str, Any]:
+def shared_columns(batch: Batch, *, use_cache: bool = True) -> dict[str, Any]:
     """Return by column what is the same for all new runs of `batch`, as the driver takes it.
 
     Columns that are NULL or that the database itself fills in are left out: a row that does not name them has them so.
     """
     now = Batch.objects.filter(pk=batch.pk).values_list(Now(), flat=True).get()
     run = Run(batch_id=batch.pk, owner_id=batch.owner_id, agent_version_id=batch.agent_version_id, created_at=now)
+    if not use_cache:
+        run.use_cache = False
     found: dict[str, Any] = {}
     for field in Run._meta.concrete_fields:
         value = field.pre_save(run, add=True)

@@ -17,9 +17,15 @@ CHUNK_CHARACTERS = 8 * 1024 * 1024
 
 
 def insert_rows(
-    batch: Batch, report: InputReport, on_progress: Callable[[int, int], None] = lambda done, total: None
+    batch: Batch,
+    report: InputReport,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    use_cache: bool = True,
 ) -> None:
     """Write the good rows of a checked file as pending runs, and make the batch ready in the end.
+
+    Without `use_cache` no stored answer serves them.
 
     `updated_at` moves with each chunk, so that maintenance can tell a batch whose writer died. Raises InvalidInput
     where the file has changed since it was checked.
@@ -27,7 +33,7 @@ def insert_rows(
     written = 0
     for chunk in _chunks(_runs(batch, read_rows(report, skip_problems=True))):
         with transaction.atomic():
-            insert_runs(batch, chunk)
+            insert_runs(batch, chunk, use_cache=use_cache)
             written += len(chunk)
             Batch.objects.filter(pk=batch.pk).update(total=written, updated_at=Now())
         on_progress(written, report.total)

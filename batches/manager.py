@@ -12,6 +12,7 @@ from django.db.models import Case, F, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
+from agents.attachments import check_columns
 from agents.models import AgentVersion
 from agents.prompts import template
 from credentials.models import User
@@ -44,7 +45,7 @@ class BatchOptions:
     """What a user may choose about a batch.
 
     `weight` (1 to 100) is its share of a model beside batches of its priority, `max_cost` is US dollars,
-    `skip_bad_rows` leaves bad rows out.
+    `skip_bad_rows` leaves bad rows out; without `use_cache` no stored answer serves a row.
     """
 
     name: str = ""
@@ -52,6 +53,7 @@ class BatchOptions:
     weight: int = 1
     max_cost: Decimal | None = None
     skip_bad_rows: bool = False
+    use_cache: bool = True
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -97,12 +99,13 @@ class BatchManager:
         prompt = template(version.prompt)
         if columns := open_input(path).columns:
             prompt.check(columns)
-        report = check_input(path, prompt.names)
+            check_columns(version.attachments, columns)
+        report = check_input(path, [*prompt.names, *version.attachments])
         if report.problem_count and not (options.skip_bad_rows and report.total):
             raise BadRows(report)
         batch = self._new_batch(version, report, options)
         try:
-            insert_rows(batch, report, on_progress)
+            insert_rows(batch, report, on_progress, use_cache=options.use_cache)
         except BaseException:
             # Ctrl-C included: nothing half-created stays.
             discard(batch)
@@ -187,6 +190,7 @@ class BatchManager:
             require_access(self._user, version)
             if batch.input_kind == InputKind.COLUMNS:
                 template(version.prompt).check(batch.columns)
+                check_columns(version.attachments, batch.columns)
         stays_paused = Case(When(state=BatchState.PAUSED, then=F("state")), default=Value(BatchState.RUNNING))
         with transaction.atomic():
             number = self._requeue(batch, codes, indexes, version)

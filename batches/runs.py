@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from agents.attachments import check_columns
 from agents.models import AgentVersion
 from agents.prompts import template
 from credentials.models import User
@@ -24,19 +25,25 @@ from .states import RunState
 INSERT_TRIES = 5
 
 
-def start_run(user: User, version: AgentVersion, columns: Mapping[str, Any]) -> Run:
-    """Start one run of `version` over `columns`, and return it, queued. Raises InvalidInput for a missing column."""
-    return start_runs(user, [(version, columns)])[0]
+def start_run(user: User, version: AgentVersion, columns: Mapping[str, Any], *, use_cache: bool = True) -> Run:
+    """Start one run of `version` over `columns`, and return it, queued. Raises InvalidInput for a missing column.
+
+    Without `use_cache` no stored answer serves it.
+    """
+    return start_runs(user, [(version, columns)], use_cache=use_cache)[0]
 
 
-def start_runs(user: User, inputs: Sequence[tuple[AgentVersion, Mapping[str, Any]]]) -> list[Run]:
+def start_runs(
+    user: User, inputs: Sequence[tuple[AgentVersion, Mapping[str, Any]]], *, use_cache: bool = True
+) -> list[Run]:
     """Start a run for each pair of version and columns, in one transaction, and return them in order."""
     for version in {version.pk: version for version, _ in inputs}.values():
         require_access(user, version)
     for version, columns in inputs:
         template(version.prompt).check(columns.keys())
+        check_columns(version.attachments, columns.keys())
     for left in reversed(range(INSERT_TRIES)):
-        runs = [_new_run(user, version, columns) for version, columns in inputs]
+        runs = [_new_run(user, version, columns, use_cache) for version, columns in inputs]
         try:
             with transaction.atomic():
                 Run.objects.bulk_create(runs)
@@ -49,7 +56,7 @@ def start_runs(user: User, inputs: Sequence[tuple[AgentVersion, Mapping[str, Any
     raise AssertionError("unreachable")
 
 
-def _new_run(user: User, version: AgentVersion, columns: Mapping[str, Any]) -> Run:
+def _new_run(user: User, version: AgentVersion, columns: Mapping[str, Any], use_cache: bool) -> Run:
     return Run(
         id=single_run_id(),
         owner=user,
@@ -57,6 +64,7 @@ def _new_run(user: User, version: AgentVersion, columns: Mapping[str, Any]) -> R
         input_kind=InputKind.COLUMNS,
         input_json=canonical_json(dict(columns)),
         state=RunState.QUEUED,
+        use_cache=use_cache,
         created_at=Now(),
     )
 

@@ -3,14 +3,18 @@
 import argparse
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from agents.models import Operation
 from agents.validation import VersionChanges
 from workers.errors import InvalidInput
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
+_DURATION = re.compile(r"(\d{1,12})([smhd]?)", re.ASCII)
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLAIN_FIELDS = ("credential", "model", "instructions", "prompt")
 
 
@@ -18,12 +22,17 @@ def add_version_arguments(parser: argparse.ArgumentParser, *, required: bool) ->
     """Declare the options that describe an agent version; the essential ones are `required` for a new agent."""
     add = parser.add_argument
     add("--credential", metavar="NAME", help="Credential to call with; or give --model as credential/model.")
-    add("--model", required=required, help="The provider's name of the model.")
+    add("--model", help="The provider's name of the model.")
+    add("--pool", metavar="CRED/MODEL[=W]", action="append", help="One of several models, with its weight; 'none'.")
     add("--instructions", metavar="TEXT", help="System message, or @FILE.")
     add("--prompt", metavar="TEMPLATE", required=required, help="E.g. 'Sort this: {{ ticket }}', or @FILE.")
     add("--schema", metavar="FILE", help="File with the JSON schema of the answer; 'none' for free text.")
     add("--param", metavar="K=V", action="append", default=[], help="Parameter of the model, e.g. temperature=0.")
     add("--ability", metavar="A", action="append", default=[], help="E.g. calculator; 'none' for none at all.")
+    add("--operation", choices=Operation.values, help="chat (the default), or embeddings of the prompt.")
+    add("--attach", metavar="COLUMN", action="append", help="Column that holds an image or a file; 'none'.")
+    add("--cache", metavar="TIME", help="Answers serve identical requests so long, e.g. 12h, 7d; 'none'.")
+    add("--max-repairs", metavar="N", help="How often to ask again when an answer breaks the schema.")
     add("--max-steps", metavar="N", help="Model calls of one attempt.")
     add("--max-tokens", metavar="N", help="Input and output tokens of one run, over all attempts; 'none' for no limit.")
     add("--max-seconds", metavar="S", help="Seconds of one attempt.")
@@ -49,9 +58,24 @@ def version_changes(options: dict[str, Any]) -> VersionChanges:
         changes["abilities"] = [] if options["ability"] == ["none"] else options["ability"]
     if options["retry"]:
         changes["retry"] = pairs("--retry", options["retry"])
-    limits = ("max_steps", "max_tokens", "max_seconds", "max_cost")
+    for field, name in (("pool", "pool"), ("attachments", "attach")):
+        if options[name] is not None:
+            changes[field] = [] if options[name] == ["none"] else options[name]
+    if options["operation"] is not None:
+        changes["operation"] = options["operation"]
+    if options["cache"] is not None:
+        changes["cache_seconds"] = None if options["cache"] == "none" else seconds("--cache", options["cache"])
+    limits = ("max_steps", "max_tokens", "max_seconds", "max_cost", "max_repairs")
     changes["limits"] = {name: _limit(options[name]) for name in limits if options[name] is not None}
     return cast(VersionChanges, changes)
+
+
+def seconds(option: str, text: str) -> int:
+    """Return the seconds of a text like `90`, `45m`, `12h`, `7d`. Raises InvalidInput."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise InvalidInput(f"{option} must be a time such as 90, 45m, 12h or 7d, not {text[:40]!r}")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:

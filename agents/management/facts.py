@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from agents.models import Agent, AgentVersion
-from agents.validation import LIMITS
+from agents.validation import LIMITS, pool_of
 
 
 def agent_facts(agent: Agent) -> dict[str, Any]:
@@ -34,6 +34,10 @@ def version_facts(version: AgentVersion) -> dict[str, Any]:
         "parameters": version.parameters,
         "output_schema": version.output_schema,
         "abilities": version.abilities,
+        "operation": version.operation,
+        "pool": [str(entry) for entry in pool_of(version)],
+        "attachments": version.attachments,
+        "cache_seconds": version.cache_seconds,
         "limits": {name: getattr(version, name) for name in LIMITS},
         "retry": version.retry,
         "note": version.note,
@@ -49,7 +53,9 @@ def model_of(version: AgentVersion) -> str:
 
 def version_text(version: AgentVersion) -> str:
     """Return `version_facts` for a person: a line per fact, long texts indented below their name."""
-    return "\n".join(_line(name, value) for name, value in version_facts(version).items() if value not in ("", None))
+    return "\n".join(
+        _line(name, value) for name, value in version_facts(version).items() if value not in ("", None, [])
+    )
 
 
 def _line(name: str, value: Any) -> str:

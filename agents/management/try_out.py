@@ -12,6 +12,7 @@ from agents.llm.client import LLMClient
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.registry import provider_type
 from agents.llm.types import Message, Usage
+from agents.routing import own_model
 from agents.runner import run_agent
 from agents.spec import AgentSpec
 from workers.errors import WorkError
@@ -84,7 +85,7 @@ async def _drive(
     outcome: Outcome,
     on_text: Callable[[str], None] | None,
 ) -> None:
-    async with aclosing(run_agent(spec, messages, client, stream=on_text is not None)) as events:
+    async with aclosing(run_agent(spec, messages, own_model(spec, client), stream=on_text is not None)) as events:
         async for event in events:
             match event:
                 case TextProduced(text=text) if on_text:

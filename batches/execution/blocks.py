@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 # What is added to a told time: refusals that arrive within it of each other are one.
 NEWS_SECONDS = 0.25
+# A model of a pool whose key was refused, whose quota is used up, or which is not there is tried again this often.
+BROKEN_SECONDS = 60.0
 # A shorter block is over before anybody could read it in the database.
 WORTH_STORING_SECONDS = 1.0
 
@@ -60,6 +62,17 @@ class Blocks:
             "provider_refused", credential=gate.bucket.credential, model=gate.bucket.model, seconds=round(seconds, 2)
         )
         self._spawn(self._tell(gate.bucket, seconds, is_whole, error.message))
+
+    def broken(self, bucket: Bucket, error: WorkError) -> None:
+        """Close the gate of a pool's model that cannot be used for a while, so that the others take its calls."""
+        log.warning(
+            "pool_model_broken",
+            credential=bucket.credential,
+            model=bucket.model,
+            code=str(error.code),
+            seconds=BROKEN_SECONDS,
+        )
+        self._dispatcher.close(self._dispatcher.gate(bucket), BROKEN_SECONDS)
 
     def close(self, credential: int, model: str | None, seconds: float) -> None:
         """Let no call of a credential, or of one model of it, start for `seconds`: known here or told by others."""

@@ -31,6 +31,7 @@ _FIELDS = (
     "cost",
     "input_tokens",
     "output_tokens",
+    "use_cache",
 )
 
 
@@ -38,7 +39,7 @@ _FIELDS = (
 class ClaimedRun:
     """A run in the hands of this process. `attempt` and `token` are the fence behind which its result is stored.
 
-    `cost` (US dollars) and tokens are what earlier attempts used.
+    `cost` (US dollars) and tokens are what earlier attempts used; `use_cache` tells whether a stored answer may serve.
     """
 
     id: int
@@ -53,6 +54,7 @@ class ClaimedRun:
     cost: Decimal = Decimal(0)
     input_tokens: int = 0
     output_tokens: int = 0
+    use_cache: bool = True
 
     @property
     def key(self) -> Held:

@@ -140,6 +140,7 @@ class Dispatcher:
         now = asyncio.get_running_loop().time()
         self._start_ready(now)
         room = self.slots.free - self._promised - len(self._ready)
+        self.shares.rebalance(now)
         rows = self.shares.choose(now, room, self.slots.free)
         for gate in list(self.gates.values()):
             if not gate.is_asking:

@@ -9,9 +9,8 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
-from agents.events import RunFinished, RunnerEvent, StepFinished, ToolFinished, ToolStarted
+from agents.events import RunFinished
 from agents.llm.pool import ClientPool
-from agents.llm.types import MOST_TOKENS, Usage
 from agents.runner import run_agent
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
@@ -19,18 +18,20 @@ from workers.errors import ErrorCode, InvalidInput, WorkError
 from workers.retry import RetryPolicy
 
 from .agents_cache import AgentCache
+from .answer_store import StoredAnswers
 from .claims import ClaimedRun
 from .metering import RunMeter
+from .noting import Notes
 from .outcomes import EventRecord, Outcome, Spent
 from .permits import Permit
 from .prepared import PreparedRun, prepare
+from .routes import OnBroken, RunRoute
 from .storable import storable, storable_json
 
 log = structlog.get_logger(__name__)
 MakeMeter = Callable[[PreparedRun, Permit | None, bool], RunMeter]
 
 LONGEST_ERROR_MESSAGE = 2000
-LONGEST_EVENT_TEXT = 20_000
 # These concern every row alike: the batch is paused with the reason, and no row fails.
 PAUSING_CODES = {
     ErrorCode.INVALID_KEY: "The key was refused",
@@ -49,9 +50,21 @@ class Executor:
     """Runs claimed runs in the process' loop. It holds no transaction and reads the database only for agents."""
 
     def __init__(
-        self, agents: AgentCache, clients: ClientPool, worker: str, make_meter: MakeMeter | None = None
+        self,
+        agents: AgentCache,
+        clients: ClientPool,
+        worker: str,
+        make_meter: MakeMeter | None = None,
+        answers: StoredAnswers | None = None,
+        on_broken: OnBroken = lambda bucket, error: None,
     ) -> None:
-        """`worker` is this process' name, as it will stand on the attempts; without meters no limit is kept."""
+        """`worker` is this process' name, as it will stand on the attempts; without meters no limit is kept.
+
+        `answers` is the store of answers, for agents that want one; `on_broken` is told of a pool's model that cannot
+        be used.
+        """
+        self._answers = answers
+        self._on_broken = on_broken
         self._agents = agents
         self._clients = clients
         self._worker = worker
@@ -82,7 +95,8 @@ class Executor:
             try:
                 if prepared is None:
                     prepared = prepare(run, await self._agents.get(run.version_id))
-                retry, spent.model = prepared.agent.spec.retry, prepared.agent.model
+                retry, spent.model = prepared.agent.spec.retry, prepared.agent.model.name.full
+                spent.is_pooled = prepared.agent.has_pool
                 meter = self._make_meter(prepared, permit, has_slot) if self._make_meter else None
                 finished = await self._drive(prepared, spent, meter)
                 end = self._succeeded(run, spent, finished)
@@ -100,16 +114,19 @@ class Executor:
         return end
 
     async def _drive(self, prepared: PreparedRun, spent: Spent, meter: RunMeter | None) -> RunFinished:
-        run, agent = prepared.run, prepared.agent
-        correlation_id = f"{run.id}-{run.attempt}"
+        run = prepared.run
+        store = self._answers.of(prepared.agent) if self._answers is not None and prepared.uses_store else None
+        notes = Notes(spent, is_single=run.batch_id is None)
         async with (
-            self._clients.lease(agent.provider, agent.config) as client,
+            RunRoute(prepared, self._clients, meter, self._on_broken) as route,
             aclosing(
-                run_agent(prepared.spec, prepared.messages, client, correlation_id=correlation_id, meter=meter)
+                run_agent(
+                    prepared.spec, prepared.messages, route, correlation_id=f"{run.id}-{run.attempt}", store=store
+                )
             ) as events,
         ):
             async for event in events:
-                note(event, spent, keep_steps=run.batch_id is None)
+                notes.take(event)
                 if isinstance(event, RunFinished):
                     return event
         raise WorkError(ErrorCode.BAD_RESPONSE, "The agent ended without an answer.")
@@ -192,55 +209,3 @@ def classify(error: Exception) -> WorkError:
         return WorkError(ErrorCode.INVALID_REQUEST, str(error))
     log.exception("run_crashed_in_process", error=type(error).__name__)
     return WorkError(ErrorCode.SERVER_ERROR, f"Internal error ({type(error).__name__}); the worker's log has it.")
-
-
-def note(event: RunnerEvent, spent: Spent, *, keep_steps: bool) -> None:
-    """Add `event` to what the attempt has spent, and keep it where a person may ask for it.
-
-    A batch row with one plain call is told wholly by its attempt; tool calls are kept for every run.
-    """
-    match event:
-        case StepFinished(step=step, completion=completion, cost=cost):
-            spent.usage += plausible(completion.usage)
-            spent.cost += cost
-            spent.steps = step
-            spent.request_id = storable(completion.request_id[:200])
-            if spent.first_token_ms is None:
-                spent.first_token_ms = event.first_token_ms
-            if keep_steps:
-                spent.events.append(EventRecord(RunEventKind.STEP, step_data(event), timezone.now()))
-        case ToolStarted(step=step, call=call):
-            data = {"step": step, "name": clipped(call.name), "arguments": clipped(call.arguments)}
-            spent.events.append(EventRecord(RunEventKind.TOOL_CALL, data, timezone.now()))
-        case ToolFinished(step=step, call=call):
-            data = {
-                "step": step,
-                "name": clipped(call.name),
-                "result": clipped(event.result),
-                "is_error": event.is_error,
-                "latency_ms": event.latency_ms,
-            }
-            spent.events.append(EventRecord(RunEventKind.TOOL_RESULT, data, timezone.now()))
-
-
-def step_data(event: StepFinished) -> dict[str, object]:
-    """Return what is kept of a model call."""
-    usage = plausible(event.completion.usage)
-    return {
-        "step": event.step,
-        "latency_ms": event.latency_ms,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "finish_reason": clipped(event.completion.finish_reason),
-        "tool_calls": len(event.completion.tool_calls),
-    }
-
-
-def plausible(usage: Usage) -> Usage:
-    """Return `usage` within bounds: a provider may report any number, a column holds 31 bits."""
-    return Usage(*(max(0, min(tokens, MOST_TOKENS)) for tokens in (usage.input_tokens, usage.output_tokens)))
-
-
-def clipped(text: str) -> str:
-    """Return at most LONGEST_EVENT_TEXT characters of `text`, fit for storing."""
-    return storable(text[:LONGEST_EVENT_TEXT])

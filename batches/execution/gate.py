@@ -35,6 +35,8 @@ QUIET_SECONDS = 0.25
 SILENT_SECONDS = 4.0
 # Who waits for less is not held back.
 SHORT_WAIT_SECONDS = 0.05
+# A gate of a pool that opens later gets no rows.
+SUPPLIED_SECONDS = 1.0
 # The limiter is not asked again sooner, whatever it says.
 LEAST_WAIT_SECONDS = 0.005
 # Calls that go before rows ask at most this often, whatever rows were told.
@@ -92,6 +94,23 @@ class Gate:
     def is_held_back(self, now: float) -> bool:
         """Whether a limit, a block or a Redis that is away keeps calls waiting (`now` in the loop's time)."""
         return self.binding is not None or max(self.closed_until, self.next_ask) > now + SHORT_WAIT_SECONDS
+
+    def takes_more(self, now: float) -> bool:
+        """Whether a call that may as well go to another model should wait here (`now` in the loop's time).
+
+        A gate that is held back for a moment only is kept supplied with what it is asked for at once: without rows that
+        wait it would not be asked, and its limit not be used.
+        """
+        if max(self.closed_until, self.next_ask) > now + SUPPLIED_SECONDS:
+            return False
+        return self.waiting < self.appetite or not self.is_held_back(now)
+
+    def surplus(self, now: float) -> int:
+        """Return how many of the waiting rows would better go to another model, where they may."""
+        if not self.is_held_back(now):
+            return 0
+        is_soon_open = max(self.closed_until, self.next_ask) <= now + SUPPLIED_SECONDS
+        return max(0, self.rows_waiting - (self.appetite if is_soon_open else 0))
 
     def learn(self, limits: Limits, blocked_for: float, known_at: float) -> None:
         """Let hold what the database said at `known_at` (the loop's time), unless something newer is known."""

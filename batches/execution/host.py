@@ -23,7 +23,9 @@ from workers.engine import Engine
 from workers.ratelimit.limiter import Limiter
 from workers.redis import close_async_connection
 
-from .agents_cache import FRESH_SECONDS, AgentCache, LoadedAgent
+from .agents_cache import FRESH_SECONDS, AgentCache, LoadedAgent, LoadedModel
+from .answer_store import StoredAnswers
+from .balance import Balance
 from .blocks import Blocks
 from .claims import ClaimedRun, claim_singles
 from .dispatcher import Dispatcher
@@ -78,7 +80,11 @@ class WorkerHost:
         self.dispatcher = Dispatcher(self.slots, self._limiter)
         self._blocks = Blocks(self.engine, self.dispatcher, self._limiter, self.spawn)
         self._agents = AgentCache(self.engine)
-        self._executor = Executor(self._agents, self.clients, self.process, self._make_meter)
+        self.answers = StoredAnswers(self.engine, self.spawn)
+        self._executor = Executor(
+            self._agents, self.clients, self.process, self._make_meter, self.answers, self._blocks.broken
+        )
+        self._balance = Balance()
         self._outcomes = Coalescer(
             self.engine,
             store_outcomes,
@@ -110,25 +116,49 @@ class WorkerHost:
         self.holdings.hold(run)
         return await self._finish(run, None, None, has_slot=False)
 
-    async def execute_row(self, prepared: PreparedRun, permit: Permit, *, has_slot: bool = True) -> Outcome | None:
-        """Execute a row that has its permit, and a slot unless told, and store its outcome; None if refused."""
+    async def execute_row(
+        self, prepared: PreparedRun, permit: Permit | None, *, has_slot: bool = True
+    ) -> Outcome | None:
+        """Execute a row that has its permit, and a slot unless told, and store its outcome; None if refused.
+
+        A row that a stored answer serves has no permit.
+        """
         return await self._finish(prepared.run, await self._fresh(prepared), permit, has_slot=has_slot)
 
     async def prepare(self, run: ClaimedRun) -> PreparedRun | Outcome:
         """Return a row that was taken, ready to wait for its start, or how it ended already, which is to be settled."""
         return await self._executor.prepare(run)
 
-    def gate(self, prepared: PreparedRun) -> Gate:
-        """Return the gate of the run's model, with the limits that hold now."""
-        return self._gate_of(prepared.agent)
+    def gates(self, prepared: PreparedRun) -> tuple[Gate, ...]:
+        """Return the gates of the models that the run may call, with the limits that hold now.
+
+        The first is where it is to wait: of a pool the model whose turn it is among those that are free.
+        """
+        agent = prepared.agent
+        gates = self._gates_of(agent)
+        if len(gates) == 1:
+            return gates
+        fitting = {model.name for model in agent.fitting(prepared.need.prompt_tokens)}
+        options = [(model, gate) for model, gate in zip(agent.models, gates, strict=True) if model.name in fitting]
+        first = self._balance.choose(agent.version_id, options, self.engine.loop.time())
+        return (first, *(gate for _, gate in options if gate is not first))
+
+    async def served_by_store(self, prepared: Sequence[PreparedRun]) -> set[int]:
+        """Return the ids of those runs that a stored answer serves wholly, so that they need no call."""
+        asking = [one for one in prepared if one.uses_store]
+        found = await asyncio.gather(*(self.answers.of(one.agent).find(one.first_keys()) for one in asking))
+        return {one.run.id for one, hit in zip(asking, found, strict=True) if hit and not hit[1].tool_calls}
 
     async def look_at_limits(self, version_id: int) -> None:
-        """Let the gate of an agent's model know the limits that hold now. Raises WorkError where it has no model."""
-        self._gate_of(await self._agents.get(version_id))
+        """Let the gates of an agent's models know the limits that hold now. Raises WorkError where it has no model."""
+        self._gates_of(await self._agents.get(version_id))
 
-    def _gate_of(self, agent: LoadedAgent) -> Gate:
-        gate = self.dispatcher.gate(agent.bucket)
-        gate.learn(agent.limits, agent.blocked_for, agent.loaded_at)
+    def _gates_of(self, agent: LoadedAgent) -> tuple[Gate, ...]:
+        return tuple(self._gate_of(model, agent.loaded_at) for model in agent.models)
+
+    def _gate_of(self, model: LoadedModel, known_at: float) -> Gate:
+        gate = self.dispatcher.gate(model.bucket)
+        gate.learn(model.limits, model.blocked_for, known_at)
         return gate
 
     async def _fresh(self, prepared: PreparedRun) -> PreparedRun | None:
@@ -136,7 +166,7 @@ class WorkerHost:
         if time.monotonic() - prepared.agent.loaded_at <= FRESH_SECONDS:
             return prepared
         fresh = await self._executor.prepare(prepared.run)
-        return fresh if isinstance(fresh, PreparedRun) and fresh.agent.bucket == prepared.agent.bucket else None
+        return fresh if isinstance(fresh, PreparedRun) else None
 
     async def unclaim(self, runs: Sequence[ClaimedRun]) -> None:
         """Give back rows that were never started."""
@@ -181,13 +211,17 @@ class WorkerHost:
         return outcome if accepted else None
 
     def _make_meter(self, prepared: PreparedRun, permit: Permit | None, has_slot: bool) -> RunMeter:
-        gate = self.gate(prepared)
-        if permit is not None and permit.gate is not gate:
+        agent = prepared.agent
+        if permit is not None and agent.model_of(permit.gate.bucket) is None:
             # The agent's credential was changed while the row waited.
             permit.gate.end_unused(permit)
             permit = None
+        gate = self.gates(prepared)[0] if permit is None else permit.gate
+        gate_of = partial(self._gate_of, known_at=agent.loaded_at)
         begin = partial(self.holdings.begin, prepared.run, in_this_step=True)
-        return RunMeter(self.dispatcher, gate, prepared.need, permit, self._blocks.refused, begin, has_slot=has_slot)
+        return RunMeter(
+            self.dispatcher, gate, prepared.need, permit, self._blocks.refused, begin, gate_of, has_slot=has_slot
+        )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Start `work` on the loop, from there, and keep it from being collected."""
@@ -223,8 +257,8 @@ class WorkerHost:
         prepared = await self.prepare(run)
         if not isinstance(prepared, PreparedRun):
             return await self.settle(run, prepared)
-        gate = self.gate(prepared)
-        if gate.is_held_back(self.engine.loop.time()) and len(gate.front) >= MOST_WAITING_SINGLES:
+        now = self.engine.loop.time()
+        if all(_is_crowded(gate, now) for gate in self._gates_of(prepared.agent)):
             await self.engine.run_db(unclaim, [run], CROWDED_SECONDS)
             self.holdings.let_go([run.key])
             return None
@@ -283,6 +317,10 @@ class WorkerHost:
         with contextlib.suppress(RedisError):
             await self._limiter.leave()
         await close_async_connection()
+
+
+def _is_crowded(gate: Gate, now: float) -> bool:
+    return gate.is_held_back(now) and len(gate.front) >= MOST_WAITING_SINGLES
 
 
 def current_task() -> "asyncio.Task[Any]":

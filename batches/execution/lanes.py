@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from .gate import Gate
 from .permits import Need, Permit
@@ -26,12 +26,13 @@ MOST_BUFFERED = 1500
 class LaneRow:
     """A row that waits in its lane for a permit."""
 
-    __slots__ = ("gate", "lane", "need", "prepared")
+    __slots__ = ("gate", "gates", "lane", "need", "prepared")
 
-    def __init__(self, lane: "Lane", prepared: PreparedRun, gate: Gate) -> None:
-        """`prepared` waits in `lane` for a permit of `gate`."""
+    def __init__(self, lane: "Lane", prepared: PreparedRun, gates: Sequence[Gate]) -> None:
+        """`prepared` waits in `lane` for a permit of the first of `gates`; the others are those of its pool."""
         self.lane = lane
-        self.gate = gate
+        self.gate = gates[0]
+        self.gates = gates
         self.prepared = prepared
         self.need: Need = prepared.need
 
@@ -63,6 +64,8 @@ class Lane:
         self.is_ending = False
         # Its rows may have different models, so that those of a full one are left out when more are taken.
         self.is_mixed = False
+        # Its rows may go to several models each.
+        self.has_pool = False
         self.on_hunger: Callable[[], None] = lambda: None
         self._on_start = on_start
         self._on_late: Callable[[PreparedRun], None] = lambda prepared: None
@@ -71,13 +74,16 @@ class Lane:
         self._starts = 0
         self._rate = 0.0
 
-    def add(self, prepared: PreparedRun, gate: Gate) -> None:
-        """Let a row wait for a permit of `gate`."""
+    def add(self, prepared: PreparedRun, gates: Sequence[Gate]) -> None:
+        """Let a row wait for a permit of the first of `gates`, the others of which may serve as well."""
         if not self.buffered:
             # Without rows nobody passed it over.
             self._passed_over_since = max(self._passed_over_since, time.monotonic() - AGING_SECONDS / 2)
-        self._queue(gate).append(LaneRow(self, prepared, gate))
-        self._count(gate, 1)
+        row = LaneRow(self, prepared, gates)
+        self._queue(row.gate).append(row)
+        self._count(row.gate, 1)
+        if len(gates) > 1:
+            self.has_pool = True
 
     def take(self, gate: Gate) -> LaneRow:
         """Take the first row that waits for `gate`, to ask for its permit."""
@@ -86,6 +92,16 @@ class Lane:
         self._away.add(row.prepared.key)
         self.virtual += 1 / self.weight
         return row
+
+    def rebalance(self, now: float) -> None:
+        """Let rows of pools whose model is held back at `now` (the loop's time) wait for one that takes more."""
+        for gate, queue in list(self.waiting.items()):
+            surplus = min(gate.surplus(now), len(queue)) if queue else 0
+            for row in [queue.pop() for _ in range(surplus)][::-1]:
+                self._count(gate, -1)
+                row.gate = _better_gate(row, now)
+                self._queue(row.gate).append(row)
+                self._count(row.gate, 1)
 
     def put_back(self, row: LaneRow) -> None:
         """Take `row` back, first in its queue but for rows before it in the input: it got no permit."""
@@ -185,6 +201,8 @@ class Lane:
     def is_limited(self) -> bool:
         """Whether a limit, and not the number of slots, keeps rows waiting."""
         now = time.monotonic()
+        if self.has_pool and any(not gate.is_held_back(now) for gate in self.waiting):
+            return False
         return any(gate.is_held_back(now) for gate, queue in self.waiting.items() if queue or gate.is_in_use)
 
     def take_surplus(self, free_slots: int) -> list[PreparedRun]:
@@ -239,3 +257,9 @@ class Lane:
             share = min(1.0, passed / RATE_SECONDS)
             self._rate += share * (self._starts / passed - self._rate)
             self._starts, self._rate_since = 0, now
+
+
+def _better_gate(row: LaneRow, now: float) -> Gate:
+    """Return the gate of the row's pool that takes more and has fewest rows waiting; its own where none does."""
+    others = [gate for gate in row.gates if gate is not row.gate and gate.takes_more(now)]
+    return min(others, key=lambda gate: gate.rows_waiting, default=row.gate)

@@ -192,17 +192,30 @@ class LeaseLoop:
         holdings = self._host.holdings
         for run in runs:
             holdings.hold(run)
+        ready: list[PreparedRun] = []
         for run in runs:
             prepared = await self._host.prepare(run)
-            if not isinstance(prepared, PreparedRun):
+            if isinstance(prepared, PreparedRun):
+                holdings.keep_waiting(run)
+                ready.append(prepared)
+            else:
                 self._keep(self._settle(run, prepared))
-                continue
-            holdings.keep_waiting(run)
+        served = await self._host.served_by_store(ready)
+        for prepared in ready:
             if self.is_stopped:
                 self._give_back(prepared)
+            elif prepared.run.id in served:
+                self._keep(self._serve(prepared))
             else:
-                self.lane.add(prepared, self._host.gate(prepared))
+                self.lane.add(prepared, self._host.gates(prepared))
         self._host.dispatcher.schedule()
+
+    async def _serve(self, prepared: PreparedRun) -> None:
+        """End a row that a stored answer serves: it calls nobody, so it takes neither a permit nor a slot."""
+        self._ran += 1
+        outcome = await self._host.execute_row(prepared, None, has_slot=False)
+        if outcome is not None:
+            self._expect(outcome)
 
     def _start(self, prepared: PreparedRun, permit: Permit) -> None:
         self._ran += 1

@@ -1,5 +1,6 @@
 """A run's meter: each of its calls passes the gate of its model, and tells it how it ended."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -7,12 +8,15 @@ from agents.llm.parameters import answer_limit
 from agents.llm.tokens import estimate_request_tokens
 from agents.llm.types import Completion, CompletionRequest
 from workers.errors import ErrorCode, WorkError
+from workers.ratelimit.types import Bucket
 
+from .agents_cache import LoadedModel
 from .dispatcher import Dispatcher
 from .gate import Gate
 from .permits import Need, Permit
 
 OnRefused = Callable[[Gate, WorkError], None]
+GateOf = Callable[[LoadedModel], Gate]
 
 
 class RunMeter:
@@ -26,12 +30,14 @@ class RunMeter:
         permit: Permit | None,
         on_refused: OnRefused,
         on_begin: Callable[[], None],
+        gate_of: GateOf,
         *,
         has_slot: bool,
     ) -> None:
         """Use `permit` for the first call; a run without one waits for it. A slot is given back while a call waits.
 
-        `on_refused` is told of each 429, `on_begin` when the run has waited and its first call starts.
+        `on_refused` is told of each 429, `on_begin` when the run has waited and its first call starts; `gate_of` gives
+        the gate of another model of the run's pool.
         """
         self.waited = 0.0
         self.first_waited = 0.0
@@ -44,6 +50,27 @@ class RunMeter:
         self._has_begun = False
         self._on_refused = on_refused
         self._on_begin = on_begin
+        self._gate_of = gate_of
+
+    @property
+    def bucket(self) -> Bucket:
+        """What limits the model that is called now."""
+        return self._gate.bucket
+
+    @property
+    def holds_permit(self) -> bool:
+        """Whether the next call may start at once."""
+        return self._permit is not None and not self._has_begun
+
+    def is_held_back(self, bucket: Bucket) -> bool:
+        """Whether a limit, a block or a failing provider keeps calls of a model waiting now."""
+        gate = self._dispatcher.gate(bucket)
+        return gate.is_held_back(asyncio.get_running_loop().time())
+
+    def move(self, model: LoadedModel) -> None:
+        """Let the calls from now on go to another model; a permit that was not used is given back."""
+        self.close()
+        self._gate, self._permit = self._gate_of(model), None
 
     async def admit(self, request: CompletionRequest) -> float:
         """Return when the call may start, and how many seconds that took."""
@@ -53,10 +80,12 @@ class RunMeter:
         started = time.monotonic()
         if self._has_begun:
             self._need = Need(estimate_request_tokens(request), answer_limit(request.parameters))
-        self._permit = await self._wait()
+        try:
+            self._permit = await self._wait()
+        finally:
+            waited = time.monotonic() - started
+            self.waited += waited
         self.is_probe = self._permit.is_probe
-        waited = time.monotonic() - started
-        self.waited += waited
         if not self._has_begun:
             self._has_begun, self.first_waited = True, waited
             self._on_begin()

@@ -33,6 +33,9 @@ class Spent:
     latency_ms: int = 0
     first_token_ms: int | None = None
     request_id: str = ""
+    # Whether `model` is one of several that could have answered, and whether it was not called: its answer was kept.
+    is_pooled: bool = False
+    is_cached: bool = False
     events: list[EventRecord] = field(default_factory=list)
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import orjson
 
+from agents.answers import request_keys
 from agents.llm.parameters import answer_limit
 from agents.llm.tokens import estimate_message_tokens
 from agents.llm.types import Message
 from agents.messages import build_messages
+from agents.runner import first_request
 from agents.spec import AgentSpec
+from workers.errors import WorkError
 
 from .agents_cache import LoadedAgent
 from .claims import ClaimedRun
@@ -26,6 +29,19 @@ class PreparedRun:
     spec: AgentSpec
     messages: Sequence[Message]
     need: Need
+
+    @property
+    def uses_store(self) -> bool:
+        """Whether a stored answer may serve the run."""
+        return self.spec.cache_seconds is not None and self.run.use_cache
+
+    def first_keys(self) -> list[str]:
+        """Return the keys of stored answers to its first call, one for each model; none where it can make no call."""
+        try:
+            request = first_request(self.spec, self.messages)
+        except WorkError:
+            return []
+        return request_keys([model.name for model in self.agent.models], self.spec.operation, request)
 
     @property
     def key(self) -> tuple[int, int]:

@@ -32,6 +32,12 @@ class Shares:
         """Forget `lane`."""
         self._lanes.remove(lane)
 
+    def rebalance(self, now: float) -> None:
+        """Let rows of pools wait for models that are free (`now` in the loop's time)."""
+        for lane in self._lanes:
+            if lane.has_pool:
+                lane.rebalance(now)
+
     def choose(self, now: float, room: int, free_slots: int) -> dict[Gate, list[LaneRow]]:
         """Take up to `room` rows from the lanes, in their turn; for one gate no more than its slots would serve."""
         chosen: dict[Gate, list[LaneRow]] = {}

@@ -27,9 +27,10 @@ log = structlog.get_logger(__name__)
 
 _COLUMNS = (
     "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, "
-    "started_at, latency_ms, input_tokens, output_tokens, cost"
+    "started_at, latency_ms, input_tokens, output_tokens, cost, cached_tokens, reasoning_tokens, model, is_cached"
 )
 _WIDTH = _COLUMNS.count(",") + 1
+TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 Value = str | int | float | datetime | None
 # Attempts recorded by who took a run away, and who did not know what it had cost.
 UNPRICED = Q(outcome__in=[AttemptOutcome.CRASHED, AttemptOutcome.HANDED_BACK], latency_ms=None)
@@ -73,7 +74,10 @@ def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
             error_code = CAST(v.error_code AS text), error_message = CAST(v.error_message AS text),
             latency_ms = CAST(v.latency_ms AS integer),
             input_tokens = r.input_tokens + v.input_tokens, output_tokens = r.output_tokens + v.output_tokens,
-            cost = r.cost + CAST(v.cost AS numeric)
+            cost = r.cost + CAST(v.cost AS numeric),
+            cached_tokens = r.cached_tokens + v.cached_tokens,
+            reasoning_tokens = r.reasoning_tokens + v.reasoning_tokens,
+            model = CAST(v.model AS text), is_cached = (v.is_cached = 1)
         FROM v
         WHERE r.id = v.run_id AND r.attempt = v.run_attempt AND r.token = v.run_token AND r.state = 'running'
         RETURNING id, attempt"""  # noqa: S608 - the text is made of constants alone
@@ -104,6 +108,11 @@ def _row(outcome: Outcome) -> tuple[Value, ...]:
         spent.usage.input_tokens,
         spent.usage.output_tokens,
         str(spent.cost),
+        spent.usage.cached_tokens,
+        spent.usage.reasoning_tokens,
+        # Else it is the version's.
+        spent.model if spent.is_pooled else None,
+        int(spent.is_cached),
     )
 
 
@@ -131,6 +140,8 @@ def _attempt(outcome: Outcome, kind: AttemptOutcome) -> Attempt:
         steps=spent.steps,
         input_tokens=spent.usage.input_tokens,
         output_tokens=spent.usage.output_tokens,
+        cached_tokens=spent.usage.cached_tokens,
+        reasoning_tokens=spent.usage.reasoning_tokens,
         cost=spent.cost,
         request_id=spent.request_id,
         error_code=outcome.error_code,
@@ -162,8 +173,7 @@ def _write_late_attempts(outcomes: Sequence[Outcome]) -> list[Outcome]:
         spent = outcome.spent
         Run.objects.filter(pk=outcome.run.id).update(
             cost=F("cost") + spent.cost,
-            input_tokens=F("input_tokens") + spent.usage.input_tokens,
-            output_tokens=F("output_tokens") + spent.usage.output_tokens,
+            **{name: F(name) + getattr(spent.usage, name) for name in TOKENS},
         )
     return priced
 
@@ -177,9 +187,7 @@ def _record_late(outcome: Outcome, states: Mapping[int, str]) -> bool:
         attempt.save(force_insert=True)
         return True
     unpriced = known.filter(UNPRICED)
-    values = {
-        name: getattr(attempt, name) for name in ("outcome", "latency_ms", "steps", "input_tokens", "output_tokens")
-    }
+    values = {name: getattr(attempt, name) for name in ("outcome", "latency_ms", "steps", *TOKENS)}
     return bool(
         unpriced.update(
             **values, cost=attempt.cost, model=attempt.model, request_id=attempt.request_id, worker=attempt.worker
@@ -194,8 +202,8 @@ def _write_counts(fresh: Sequence[Outcome], late: Sequence[Outcome]) -> None:
         if outcome.run.batch_id is not None:
             delta = deltas[outcome.run.batch_id]
             delta["cost"] += outcome.spent.cost
-            delta["input_tokens"] += outcome.spent.usage.input_tokens
-            delta["output_tokens"] += outcome.spent.usage.output_tokens
+            for name in TOKENS:
+                delta[name] += getattr(outcome.spent.usage, name)
     for outcome in fresh:
         if outcome.run.batch_id is not None and outcome.state in TERMINAL_RUN_STATES:
             deltas[outcome.run.batch_id][outcome.state] += 1

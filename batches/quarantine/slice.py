@@ -49,7 +49,7 @@ class Slice:
             await self._host.settle(run, prepared)
             return
         self._host.holdings.keep_waiting(run)
-        permit = asyncio.ensure_future(self._host.dispatcher.admit(self._host.gate(prepared), prepared.need))
+        permit = asyncio.ensure_future(self._host.dispatcher.admit(self._host.gates(prepared)[0], prepared.need))
         self._waiting[run.id] = (run, permit)
         await asyncio.wait([permit])
         if permit.cancelled():

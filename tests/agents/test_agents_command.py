@@ -44,6 +44,7 @@ def test_create_takes_everything_a_version_is_made_of(sim, tmp_path):
         *("--instructions", f"@{tmp_path}/instructions.txt", "--schema", f"{tmp_path}/schema.json"),
         *("--param", "temperature=0.5", "--param", "stop=END", "--param", f"simulated={ECHO}"),
         *("--ability", "calculator", "--ability", "now", "--max-steps", "4", "--max-tokens", "900"),
+        *("--max-repairs", "1", "--attach", "photo", "--cache", "12h"),
         *("--max-seconds", "30", "--max-cost", "0.10", "--retry", "strategy=linear", "--retry", "max_tries=2"),
         *("--name", "Triage", "--description", "Sorts.", "--note", "first", "--json"),
     )
@@ -54,7 +55,9 @@ def test_create_takes_everything_a_version_is_made_of(sim, tmp_path):
     assert shown["output_schema"] == {"type": "object"}
     assert shown["parameters"] == {"temperature": 0.5, "stop": "END", "simulated": {"reply": "echo", "latency": 0}}
     assert shown["abilities"] == ["calculator", "now"]
-    assert shown["limits"] == {"max_steps": 4, "max_tokens": 900, "max_seconds": 30, "max_cost": 0.1}
+    assert shown["limits"] == {"max_steps": 4, "max_tokens": 900, "max_seconds": 30, "max_cost": 0.1, "max_repairs": 1}
+    assert (shown["operation"], shown["pool"], shown["attachments"]) == ("chat", [], ["photo"])
+    assert shown["cache_seconds"] == 43_200
     assert (shown["retry"]["strategy"], shown["retry"]["max_tries"]) == ("linear", 2)
     assert (shown["name"], shown["description"], shown["note"], shown["created_by"]) == (
         "Triage",

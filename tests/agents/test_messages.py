@@ -93,7 +93,10 @@ def test_wrong_inputs_are_named(kind, value, told):
         ([{"role": "user"}], r"messages\[0\]\.content"),
         ([{"role": "user", "content": None}], r"messages\[0\]\.content"),
         ([{"role": "user", "content": []}], r"messages\[0\]\.content"),
-        ([{"role": "user", "content": [{"type": "image_url"}]}], "parts of type text"),
+        (
+            [{"role": "user", "content": [{"type": "image_url"}]}],
+            r"messages\[0\]\.content\[0\] must be a part of type text",
+        ),
         ([{"role": "tool", "content": "a"}], "tool_call_id"),
         ([{"role": "user", "content": "a", "tool_call_id": "c"}], "tool_call_id"),
         ([{"role": "user", "content": "a", "tool_calls": [CALL]}], "of role assistant"),

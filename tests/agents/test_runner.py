@@ -13,6 +13,7 @@ from agents.llm.errors import BilledError
 from agents.llm.types import Completion, Message, Price, Usage
 from agents.messages import build_messages
 from agents.metering import Unmetered
+from agents.routing import own_model
 from agents.runner import MAX_CALLS_PER_STEP, run_agent
 from agents.spec import AgentSpec, RunLimits
 from tests.support.scripted_provider import ScriptedProvider, asks_for, says
@@ -36,8 +37,9 @@ SUM = ("calculator", '{"expression": "6*7"}')
 async def events_of(provider, spec=SPEC, **options):
     """Return the events of a run and the WorkError that ended it, or None."""
     events = []
+    route = own_model(spec, provider.client, options.pop("meter", None))
     try:
-        async with aclosing(run_agent(spec, MESSAGES, provider.client, **options)) as running:
+        async with aclosing(run_agent(spec, MESSAGES, route, **options)) as running:
             async for event in running:
                 events.append(event)  # noqa: PERF401 - what came before an error counts
     except WorkError as error:
@@ -124,7 +126,7 @@ async def test_the_text_is_told_as_it_comes():
 async def test_leaving_early_closes_the_stream():
     provider = ScriptedProvider([says("a b c d")])
 
-    async with aclosing(run_agent(SPEC, MESSAGES, provider.client, stream=True)) as events:
+    async with aclosing(run_agent(SPEC, MESSAGES, own_model(SPEC, provider.client), stream=True)) as events:
         async for event in events:
             if isinstance(event, TextProduced):
                 break
@@ -190,12 +192,78 @@ async def test_an_answer_is_read_against_the_schema():
     ],
 )
 async def test_an_answer_that_does_not_fit_has_still_been_paid_for(answer, told):
-    events, error = await events_of(ScriptedProvider([answer]), replace(SPEC, output_schema=SCHEMA))
+    spec = replace(SPEC, output_schema=SCHEMA, limits=RunLimits(max_repairs=0))
+    events, error = await events_of(ScriptedProvider([answer]), spec)
 
     assert error is not None
     assert error.code is ErrorCode.SCHEMA_MISMATCH
     assert re.search(told, error.message)
     assert isinstance(events[-1], StepFinished)
+
+
+async def test_the_model_is_told_what_is_wrong_and_asked_again():
+    provider = ScriptedProvider([says('{"n": "three"}'), says('{"n": 3}')])
+
+    events, error = await events_of(provider, replace(SPEC, output_schema=SCHEMA))
+
+    assert error is None
+    assert names_of(events) == [
+        "StepStarted",
+        "StepFinished",
+        "AnswerRejected",
+        "StepStarted",
+        "StepFinished",
+        "RunFinished",
+    ]
+    assert re.search(r"\$\.n", events[2].problem)
+    told = provider.requests[1].messages
+    assert told[:-2] == provider.requests[0].messages
+    assert told[-2] == Message("assistant", '{"n": "three"}')
+    assert (told[-1].role, events[2].problem in told[-1].content) == ("user", True)
+    assert events[-1].parsed == {"n": 3}
+    assert (events[-1].usage, events[-1].cost) == (Usage(20, 10), Decimal("0.00004"))
+
+
+async def test_the_model_is_asked_again_a_bounded_number_of_times():
+    provider = ScriptedProvider([says('{"n": "three"}')] * 10)
+
+    events, error = await events_of(provider, replace(SPEC, output_schema=SCHEMA, limits=RunLimits(max_repairs=3)))
+
+    assert error is not None
+    assert error.code is ErrorCode.SCHEMA_MISMATCH
+    assert len(provider.requests) == 4
+    assert names_of(events).count("StepFinished") == 4
+
+
+async def test_asking_again_takes_no_step_from_the_tools():
+    provider = ScriptedProvider([asks_for(SUM), says("{}"), says('{"n": 42}')])
+    spec = replace(SPEC, output_schema=SCHEMA, limits=RunLimits(max_steps=2, max_repairs=1))
+
+    events, error = await events_of(provider, spec)
+
+    assert error is None
+    assert events[-1].parsed == {"n": 42}
+
+
+async def test_an_answer_cut_for_its_length_is_not_asked_for_again():
+    provider = ScriptedProvider([says('{"n": 3', finish_reason="length")] * 3)
+
+    _, error = await events_of(provider, replace(SPEC, output_schema=SCHEMA))
+
+    assert error is not None
+    assert len(provider.requests) == 1
+
+
+async def test_an_embedding_is_the_vector_of_the_prompt():
+    provider = ScriptedProvider([])
+    spec = replace(SPEC, operation="embeddings", parameters={"dimensions": 2}, abilities=())
+
+    events, error = await events_of(provider, spec)
+
+    assert error is None
+    assert provider.embedded[0].inputs == ("Be brief.\n\nhello",)
+    assert provider.embedded[0].parameters == {"dimensions": 2}
+    assert events[-1] == RunFinished("", [0.5, -0.5], Usage(3, 0), Decimal("0.000003"), 1)
 
 
 # Limits

@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from agents.llm.client import LLMClient
-from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta, ToolCall, Usage
+from agents.llm.types import (
+    Chunk,
+    Completion,
+    CompletionRequest,
+    Embedding,
+    EmbeddingRequest,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
 
 
 @dataclass
@@ -20,6 +29,7 @@ class ScriptedProvider:
     delay: float = 0.0
     requests: list[CompletionRequest] = field(default_factory=list)
     closed_streams: int = 0
+    embedded: list[EmbeddingRequest] = field(default_factory=list)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Return the next answer."""
@@ -39,6 +49,11 @@ class ScriptedProvider:
             yield answer
         finally:
             self.closed_streams += 1
+
+    async def embed(self, request: EmbeddingRequest) -> Embedding:
+        """Return the same vector of two numbers for each input."""
+        self.embedded.append(request)
+        return Embedding(tuple((0.5, -0.5) for _ in request.inputs), Usage(3 * len(request.inputs)))
 
     async def list_models(self) -> list[str]:
         """Return one model."""

@@ -162,6 +162,7 @@ class Command(ArboretumCommand):
             priority=Priority[options["priority"].upper()],
             weight=options["weight"],
             skip_bad_rows=options["skip_bad_rows"],
+            use_cache=not options["no_cache"],
         )
         try:
             return BatchManager(user).create(version, options["file"], chosen)
@@ -214,6 +215,7 @@ def _add_creation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header row, or JSONL.")
     parser.add_argument("--name", default="", help="By default the file's name.")
     _add_share(parser, "normal", 1)
+    parser.add_argument("--no-cache", action="store_true", help="Let no stored answer serve a row.")
     parser.add_argument("--skip-bad-rows", action="store_true", help="Leave bad rows out; else they refuse the file.")
 
 

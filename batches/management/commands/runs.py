@@ -31,6 +31,7 @@ class Command(ArboretumCommand):
         start = self.subcommand("start", self.start, "Start one run of an agent on the workers.")
         start.add_argument("reference", metavar="SLUG[@N]")
         start.add_argument("--input", metavar="JSON", required=True, help="The columns as a JSON object.")
+        start.add_argument("--no-cache", action="store_true", help="Let no stored answer serve it.")
         start.add_argument("--wait", action="store_true", help="Wait for the result and print it.")
         self.subcommand("list", self.list, "List the latest single runs.")
         for name, handler, text in (
@@ -43,7 +44,7 @@ class Command(ArboretumCommand):
         """Start a run; with --wait print its output, 1 where it did not succeed."""
         version = get_version(user, options["reference"])
         ensure_redis()
-        run = start_run(user, version, _columns(options["input"]))
+        run = start_run(user, version, _columns(options["input"]), use_cache=not options["no_cache"])
         if not options["wait"]:
             self.emit(run_facts(run), f"Started run {run.pk}. Look at it: manage.py runs show {run.pk}")
             return EXIT_OK

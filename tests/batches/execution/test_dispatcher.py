@@ -9,11 +9,12 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from agents.llm.providers.base import ProviderConfig
-from agents.llm.types import Completion, Usage
+from agents.llm.types import Completion, Price, Usage
+from agents.routing import ModelName
 from agents.spec import AgentSpec
 from batches.execution import dispatcher as dispatcher_module
 from batches.execution import lanes as lanes_module
-from batches.execution.agents_cache import LoadedAgent
+from batches.execution.agents_cache import LoadedAgent, LoadedModel
 from batches.execution.claims import ClaimedRun
 from batches.execution.dispatcher import Dispatcher
 from batches.execution.gate import Gate
@@ -38,9 +39,10 @@ async def _connection() -> AsyncIterator[None]:
 
 def prepared(batch_id: int, index: int) -> PreparedRun:
     run = ClaimedRun(index, batch_id, 1, 1, 1, 1, "columns", "{}", 0)
-    agent = LoadedAgent(
-        AgentSpec("a", 1, "c", "m"), "simulated", ProviderConfig(), Bucket(1, "m"), Limits(), 0, 0.0, 0.0
+    model = LoadedModel(
+        ModelName("c/m", "m"), "simulated", ProviderConfig(), Bucket(1, "m"), Limits(), Price(), 1, None, 0.0
     )
+    agent = LoadedAgent(1, AgentSpec("a", 1, "c", "m"), (model,), 0, 0.0)
     return PreparedRun(
         run,
         agent,
@@ -72,7 +74,7 @@ class Scene:
         lane.priority, lane.weight = priority, weight
         self.dispatcher.shares.add(lane)
         for index in range(rows):
-            lane.add(prepared(batch_id, index), gate)
+            lane.add(prepared(batch_id, index), (gate,))
         self.dispatcher.schedule()
         return lane
 
@@ -174,7 +176,7 @@ async def test_one_lane_with_two_models_never_blocks_the_one_that_may_start() ->
     scene = Scene()
     lane = scene.lane(1, scene.gate("slow", requests_per_minute=1), 50)
     for index in range(100, 150):
-        lane.add(prepared(1, index), scene.gate("fast"))
+        lane.add(prepared(1, index), (scene.gate("fast"),))
     await scene.run(0.3)
     assert {index for _, index in scene.started} >= set(range(100, 150))
 

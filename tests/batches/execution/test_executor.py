@@ -17,9 +17,10 @@ from agents.spec import AgentSpec, RunLimits
 from batches.execution.agents_cache import AgentCache
 from batches.execution.claims import ClaimedRun, claim_singles
 from batches.execution.dispatcher import Dispatcher
-from batches.execution.executor import MOST_FREE_ATTEMPTS, Executor, MakeMeter, classify, note
+from batches.execution.executor import MOST_FREE_ATTEMPTS, Executor, MakeMeter, classify
 from batches.execution.leases import open_lease
 from batches.execution.metering import RunMeter
+from batches.execution.noting import Notes
 from batches.execution.outcomes import Outcome, Spent
 from batches.execution.permits import Permit
 from batches.execution.prepared import PreparedRun
@@ -147,11 +148,13 @@ def test_an_attempt_starts_with_its_first_call_however_long_later_calls_wait(eng
 
     def make_meter(prepared: PreparedRun, permit: Permit | None, has_slot: bool) -> RunMeter:
         dispatcher = Dispatcher(Slots(10), Limiter("here"))
-        gate = dispatcher.gate(prepared.agent.bucket)
+        gate = dispatcher.gate(prepared.agent.model.bucket)
         gate.limits = Limits(requests_per_minute=120)
         dispatcher.close(gate, 0.3)
         refused, begin = (lambda *_: None), (lambda: begins.append(timezone.now()))
-        meters.append(RunMeter(dispatcher, gate, prepared.need, permit, refused, begin, has_slot=has_slot))
+        meters.append(
+            RunMeter(dispatcher, gate, prepared.need, permit, refused, begin, lambda _: gate, has_slot=has_slot)
+        )
         return meters[0]
 
     begins: list[datetime] = []
@@ -171,7 +174,7 @@ def test_an_attempt_starts_with_its_first_call_however_long_later_calls_wait(eng
 
 def test_usage_beyond_all_reason_is_capped_as_the_client_caps_it() -> None:
     spent = Spent(timezone.now(), "")
-    note(StepFinished(1, Completion("x", usage=Usage(10**12, -1)), Decimal(0), 1), spent, keep_steps=True)
+    Notes(spent, is_single=True).take(StepFinished(1, Completion("x", usage=Usage(10**12, -1)), Decimal(0), 1))
     assert spent.usage == Usage(MOST_TOKENS, 0)
     assert spent.events[0].data["input_tokens"] == MOST_TOKENS
 

@@ -1,0 +1,39 @@
+"""Embeddings as an agent's operation: the prompt of a row in, its vector out."""
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+
+from agents.llm.client import LLMClient
+from agents.llm.parameters import Rule, json_object, text, whole
+from agents.llm.types import Completion, CompletionRequest, EmbeddingRequest, Message
+
+# OpenAI's, which compatible servers share: https://platform.openai.com/docs/api-reference/embeddings
+EMBEDDING_PARAMETERS: Mapping[str, Rule] = {
+    "dimensions": whole(1, 65_536),
+    "user": text,
+    "extra_body": json_object,
+}
+
+
+async def embed(client: LLMClient, request: CompletionRequest) -> Completion:
+    """Return the vector of the request's only text as a completion, whose text is the vector as JSON.
+
+    So limits, prices, the store of answers and records treat it like any other call. Raises WorkError.
+    """
+    asked = EmbeddingRequest(
+        request.model, (input_text(request.messages),), request.parameters, request.timeout, request.correlation_id
+    )
+    answer = await client.embed(asked)
+    return Completion(
+        text=orjson.dumps(answer.vectors[0]).decode(),
+        usage=answer.usage,
+        model=answer.model,
+        request_id=answer.request_id,
+        rate_limits=answer.rate_limits,
+    )
+
+
+def input_text(messages: Sequence[Message]) -> str:
+    """Return what is embedded: the texts of the messages, apart by an empty line."""
+    return "\n\n".join(message.content for message in messages)
