@@ -58,7 +58,7 @@ class LoadedAgent:
     """A version ready to run, and the models that it may call: its own, or those of its pool.
 
     `fixed_tokens` is about what its tools and its output schema take of every call. `loaded_at` is monotonic, which is
-    the loop's time.
+    the loop's time. `has_pool` holds also where only one member can be used now.
     """
 
     version_id: int
@@ -66,16 +66,12 @@ class LoadedAgent:
     models: tuple[LoadedModel, ...]
     fixed_tokens: int
     loaded_at: float
+    has_pool: bool = False
 
     @property
     def model(self) -> LoadedModel:
-        """The version's own model, which is the first of a pool."""
+        """The version's own model; of a pool the first that can be used."""
         return self.models[0]
-
-    @property
-    def has_pool(self) -> bool:
-        """Whether there is more than one model."""
-        return len(self.models) > 1
 
     def fitting(self, prompt_tokens: int) -> Sequence[LoadedModel]:
         """Return the models whose context is large enough for a prompt, by estimate; all where none is known to be.
@@ -96,9 +92,10 @@ def load_agent(version_id: int) -> LoadedAgent:
     Of a pool those members count whose credential can be used, as long as there is one.
     """
     version = AgentVersion.objects.select_related("agent", "credential").get(pk=version_id)
-    models = _load_pool(version) or (load_model(version.credential, version.model),)
+    pool = _load_pool(version)
+    models = pool or (load_model(version.credential, version.model),)
     spec = spec_of(version, models[0].price)
-    return LoadedAgent(version_id, spec, models, fixed_tokens(spec), time.monotonic())
+    return LoadedAgent(version_id, spec, models, fixed_tokens(spec), time.monotonic(), bool(pool))
 
 
 def _load_pool(version: AgentVersion) -> tuple[LoadedModel, ...]:

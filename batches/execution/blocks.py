@@ -72,7 +72,9 @@ class Blocks:
             code=str(error.code),
             seconds=BROKEN_SECONDS,
         )
-        self._dispatcher.close(self._dispatcher.gate(bucket), BROKEN_SECONDS)
+        gate = self._dispatcher.gate(bucket)
+        gate.break_off(error, self._engine.loop.time() + BROKEN_SECONDS)
+        self._dispatcher.schedule()
 
     def close(self, credential: int, model: str | None, seconds: float) -> None:
         """Let no call of a credential, or of one model of it, start for `seconds`: known here or told by others."""

@@ -35,6 +35,8 @@ TOLD_AFTER_SECONDS = 1.0
 LATE_SECONDS = 0.6
 # What happened is told with the next question where that comes within this time.
 SOON_ASKED_SECONDS = 1.0
+# Rows of pools look this often whether another model is free.
+POOL_SECONDS = 0.25
 # What starts sooner than this is started at once.
 SOON_SECONDS = 0.001
 
@@ -263,6 +265,9 @@ class Dispatcher:
                 times.append(opens)
             if (due := self._report_due_at(gate, now)) is not None:
                 times.append(due)
+        if self.shares.has_pooled_rows:
+            # They may go to a model at which nobody waits.
+            times.append(now + POOL_SECONDS)
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None

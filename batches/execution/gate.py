@@ -61,6 +61,7 @@ class Gate:
         self.is_asking = False
         self.next_ask = 0.0
         self.closed_until = 0.0
+        self._broken: WorkError | None = None
         self.binding: Binding | None = None
         self.appetite = FIRST_APPETITE
         self.told_at = 0.0
@@ -196,8 +197,18 @@ class Gate:
         """Ask before the moment that the limiter named for rows, though not more often than FRONT_SECONDS."""
         self.next_ask = max(self._silent_until, min(self.next_ask, max(now, self.told_at + FRONT_SECONDS)))
 
+    def break_off(self, error: WorkError, until: float) -> None:
+        """Let nothing start before `until` (the loop's time): the model cannot be used, as `error` says."""
+        self._broken = error
+        self.close(until)
+
+    def why_broken(self, now: float) -> WorkError | None:
+        """Return why the model cannot be used at `now` (the loop's time); None where limits alone close the gate."""
+        return self._broken if self.closed_until > now else None
+
     def open(self) -> None:
         """Let calls start again: what closed the gate was lifted."""
+        self._broken = None
         self.closed_until = self.next_ask = 0.0
         self._known_at = asyncio.get_running_loop().time()
 
@@ -209,7 +220,7 @@ class Gate:
         """Settle a call that was answered: with the true usage, and with what the headers told."""
         if not self._end(permit):
             return
-        usage = completion.usage
+        usage, self._broken = completion.usage, None
         self.retries.earn()
         self._refusals = 0
         self._news.succeeded += 1

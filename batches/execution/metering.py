@@ -67,6 +67,10 @@ class RunMeter:
         gate = self._dispatcher.gate(bucket)
         return gate.is_held_back(asyncio.get_running_loop().time())
 
+    def why_broken(self) -> WorkError | None:
+        """Return why the model that is called now cannot be used; None where it can, now or when its limits allow."""
+        return self._gate.why_broken(asyncio.get_running_loop().time())
+
     def move(self, model: LoadedModel) -> None:
         """Let the calls from now on go to another model; a permit that was not used is given back."""
         self.close()

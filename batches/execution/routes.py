@@ -145,6 +145,7 @@ class _PatientMeter:
             return await self._meter.admit(request)
         waited = 0.0
         while True:
+            self._refuse_broken()
             before = self._meter.waited
             admission = asyncio.ensure_future(self._meter.admit(request))
             try:
@@ -152,13 +153,22 @@ class _PatientMeter:
                     await asyncio.wait([admission], timeout=LOOK_SECONDS)
                     if not admission.done() and self._route.look_for_better():
                         break
-            except asyncio.CancelledError:
+                    if not admission.done():
+                        self._refuse_broken()
+            except BaseException:
                 await _cancelled(admission)
                 raise
             if admission.done():
                 return waited + await admission
             await _cancelled(admission)
             waited += self._meter.waited - before
+
+
+    def _refuse_broken(self) -> None:
+        """Raise what a call would meet that waits for a model which cannot be used, as other calls have found."""
+        error = self._meter.why_broken()
+        if error is not None:
+            raise WorkError(error.code, error.message)
 
 
 async def _cancelled(task: "asyncio.Future[float]") -> None:

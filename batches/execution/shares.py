@@ -32,6 +32,11 @@ class Shares:
         """Forget `lane`."""
         self._lanes.remove(lane)
 
+    @property
+    def has_pooled_rows(self) -> bool:
+        """Whether rows wait that may go to several models."""
+        return any(lane.has_pool and lane.buffered for lane in self._lanes)
+
     def rebalance(self, now: float) -> None:
         """Let rows of pools wait for models that are free (`now` in the loop's time)."""
         for lane in self._lanes:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 import time
 from contextlib import aclosing
@@ -8,12 +9,13 @@ from decimal import Decimal
 import pytest
 
 from agents.abilities import ability, granted, registry
-from agents.events import RunFinished, StepFinished, StepStarted, TextProduced, ToolFinished, ToolStarted
+from agents.answers import answer_json, request_keys, stored_completion
+from agents.events import FailedOver, RunFinished, StepFinished, StepStarted, TextProduced, ToolFinished, ToolStarted
 from agents.llm.errors import BilledError
-from agents.llm.types import Completion, Message, Price, Usage
+from agents.llm.types import Completion, CompletionRequest, Message, Price, TextDelta, Usage
 from agents.messages import build_messages
 from agents.metering import Unmetered
-from agents.routing import own_model
+from agents.routing import ModelName, Target, own_model
 from agents.runner import MAX_CALLS_PER_STEP, run_agent
 from agents.spec import AgentSpec, RunLimits
 from tests.support.scripted_provider import ScriptedProvider, asks_for, says
@@ -252,6 +254,141 @@ async def test_an_answer_cut_for_its_length_is_not_asked_for_again():
 
     assert error is not None
     assert len(provider.requests) == 1
+
+
+class TwoModels:
+    """A route that goes to its second model when the first fails."""
+
+    def __init__(self, first: ScriptedProvider, second: ScriptedProvider):
+        self.meter = Unmetered()
+        self.names = (ModelName("a/one", "one", "a"), ModelName("b/two", "two", "b"))
+        self._targets = [
+            Target(name, provider.client, Price(Decimal(price), Decimal(0)))
+            for name, provider, price in zip(self.names, (first, second), (1, 10), strict=True)
+        ]
+
+    async def choose(self):
+        return self._targets[0]
+
+    def fail_over(self, error):
+        if len(self._targets) == 1 or error.code is not ErrorCode.OVERLOADED:
+            return error
+        self._targets.pop(0)
+        return None
+
+
+async def run_over(route, spec=SPEC, **options):
+    """Return the events of a run along `route`."""
+    async with aclosing(run_agent(spec, MESSAGES, route, **options)) as running:
+        return [event async for event in running]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_another_model_goes_on_with_the_same_conversation(stream):
+    overloaded = WorkError(ErrorCode.OVERLOADED, "Too much to do.")
+    first, second = ScriptedProvider([asks_for(SUM), overloaded]), ScriptedProvider([says("42")])
+
+    events = await run_over(TwoModels(first, second), stream=stream)
+
+    (moved,) = [event for event in events if isinstance(event, FailedOver)]
+    assert (moved.step, moved.model, moved.error) == (2, "a/one", overloaded)
+    assert [event.model for event in events if isinstance(event, StepFinished)] == ["a/one", "b/two"]
+    # What was asked of the second model: the same, with the tool's result.
+    assert second.requests[0].messages == first.requests[1].messages
+    assert (first.requests[1].model, second.requests[0].model) == ("one", "two")
+    # Ten input tokens a call, each at the price of the model that answered.
+    assert events[-1].cost == Decimal("0.00011")
+
+
+async def test_what_no_other_model_would_do_better_fails_the_run():
+    refused = WorkError(ErrorCode.INVALID_REQUEST, "No such parameter.")
+    second = ScriptedProvider([says("42")])
+
+    with pytest.raises(WorkError, match="No such parameter"):
+        await run_over(TwoModels(ScriptedProvider([refused]), second))
+    assert second.requests == []
+
+
+async def test_who_has_begun_to_speak_is_not_replaced():
+    class Breaking(ScriptedProvider):
+        async def stream(self, request):
+            yield TextDelta("Once upon")
+            raise WorkError(ErrorCode.OVERLOADED, "Cut.")
+
+    with pytest.raises(WorkError, match="Cut"):
+        await run_over(TwoModels(Breaking([]), ScriptedProvider([says("42")])), stream=True)
+
+
+class Answers:
+    """A store of answers in memory."""
+
+    def __init__(self):
+        self.kept = {}
+
+    async def find(self, keys):
+        return next(((key, stored_completion(self.kept[key])) for key in keys if key in self.kept), None)
+
+    def keep(self, key, name, completion):
+        self.kept[key] = answer_json(completion)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_identical_request_is_answered_from_the_store_at_no_cost(stream):
+    store, provider = Answers(), ScriptedProvider([asks_for(SUM), says("42")])
+    first, _ = await events_of(provider, store=store)
+
+    events, error = await events_of(ScriptedProvider([]), store=store, stream=stream)
+
+    assert error is None
+    assert [name for name in names_of(events) if name != "TextProduced"] == names_of(first)
+    assert [event.text for event in events if isinstance(event, TextProduced)] == (["42"] if stream else [])
+    assert all(event.completion.is_cached for event in events if isinstance(event, StepFinished))
+    assert events[-1] == RunFinished("42", None, Usage(), Decimal(0), 2)
+    assert len(store.kept) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": "scripted-2"},
+        {"instructions": "Be long."},
+        {"parameters": {"temperature": 1}},
+        {"abilities": ("now",)},
+        {"output_schema": {"type": "object"}},
+    ],
+)
+async def test_a_request_that_differs_is_asked(changes):
+    store, provider = Answers(), ScriptedProvider([says("{}"), says("{}")])
+    await events_of(provider, store=store)
+    messages = build_messages(replace(SPEC, **changes), "columns", {"text": "hello"})
+    spec = replace(SPEC, **changes)
+    async with aclosing(run_agent(spec, messages, own_model(spec, provider.client), store=store)) as running:
+        events = [event async for event in running]
+    assert not events[-2].completion.is_cached
+    assert len(provider.requests) == 2
+
+
+async def test_only_an_answer_that_fits_is_kept():
+    store = Answers()
+    spec = replace(SPEC, output_schema=SCHEMA)
+    await events_of(ScriptedProvider([says('{"n": "three"}'), says('{"n": 3}')]), spec, store=store)
+
+    assert [json.loads(kept)["text"] for kept in store.kept.values()] == ['{"n": 3}']
+    again = ScriptedProvider([says('{"n": 4}')])
+    events, _ = await events_of(again, spec, store=store)
+    assert events[-1].parsed == {"n": 4}
+
+
+async def test_an_answer_of_another_place_is_not_this_ones():
+    request = CompletionRequest("one", MESSAGES)
+    names = [ModelName("a/one", "one", "a"), ModelName("a/one", "one", "b"), ModelName("b/one", "one", "a")]
+
+    keys = request_keys(names, "chat", request)
+
+    # The place counts, not what its credential is called just now.
+    assert keys[0] == keys[2] != keys[1]
+    assert request_keys(names[:1], "embeddings", request) != keys[:1]
+    assert request_keys(names[:1], "chat", replace(request, timeout=1.0, correlation_id="x")) == keys[:1]
 
 
 async def test_an_embedding_is_the_vector_of_the_prompt():
