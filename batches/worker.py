@@ -18,7 +18,8 @@ from workers.database import first_line
 
 from .execution.burying import bury_dead
 from .execution.host import WorkerHost, host, stop_host
-from .execution.maintenance import SWEEP_SECONDS, offer_batches, resign, run_step, sweep
+from .execution.leadership import resign
+from .execution.maintenance import SWEEP_SECONDS, offer_batches, run_step, sweep
 from .quarantine.keeper import EXTRA_SECONDS, QuarantineKeeper
 
 log = structlog.get_logger(__name__)

@@ -45,6 +45,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # Rows of an input file with a larger cell are refused.
 ARBORETUM_MAX_CELL_BYTES = env.int("ARBORETUM_MAX_CELL_BYTES", default=1024 * 1024, least=1, most=64 * 1024 * 1024)
+# What the store of answers may hold, with what its rows take.
+ARBORETUM_CACHE_BYTES = env.int("ARBORETUM_CACHE_BYTES", default=1024**3, least=1024**2, most=1024**4)
 # Runs in flight in one worker process, over all batches.
 ARBORETUM_WORKER_SLOTS = env.int("ARBORETUM_WORKER_SLOTS", default=500, least=1, most=10_000)
 # How long a worker process that has died or hangs keeps its runs, at most.

@@ -28,6 +28,7 @@ FIND_SECONDS = 0.005
 KEEP_SECONDS = 0.1
 # Found for a row when it is taken, and asked for again when it starts: so many are remembered meanwhile.
 REMEMBERED = 1024
+REMEMBERED_SECONDS = 1.0
 REMEMBERED_CHARACTERS = 32 * 1024
 # What a row of the store takes beside its answer: the key twice, times, headers.
 ROW_BYTES = 300
@@ -54,7 +55,8 @@ class StoredAnswers:
             engine, keep_answers, interval=KEEP_SECONDS, size_of=lambda answer: answer.bytes
         )
         self._engine = engine
-        self._remembered: OrderedDict[str, tuple[float, Completion]] = OrderedDict()
+        # By key and age: what is fresh enough for one agent may not be for another.
+        self._remembered: OrderedDict[tuple[str, int], tuple[float, Completion]] = OrderedDict()
 
     def of(self, agent: LoadedAgent) -> "AgentAnswers":
         """Return the store as the runs of `agent`, which wants one, use it."""
@@ -64,7 +66,7 @@ class StoredAnswers:
         """Return the answer to `question` with its key, None without one. A store that fails knows none."""
         now = self._engine.loop.time()
         for key in question.keys:
-            until, completion = self._remembered.get(key, (0.0, None))
+            until, completion = self._remembered.get((key, question.seconds), (0.0, None))
             if completion is not None and now < until:
                 return key, completion
         try:
@@ -73,11 +75,12 @@ class StoredAnswers:
             log.warning("answer_unreadable", error=type(error).__name__)
             return None
         if found is not None:
-            self._remember(*found)
+            self._remember(*found, question.seconds)
         return found
 
-    def keep_soon(self, answer: StoredAnswer) -> None:
-        """Write an answer with others; one that cannot be written is asked for again another time."""
+    def keep_soon(self, answer: StoredAnswer, seconds: int) -> None:
+        """Write an answer with others, which serves for `seconds`; one that cannot be written is asked for again."""
+        self._remember(answer.key, stored_completion(answer.answer_json), seconds)
         self._spawn(self._keep(answer))
 
     async def _keep(self, answer: StoredAnswer) -> None:
@@ -86,9 +89,9 @@ class StoredAnswers:
         except Exception as error:
             log.warning("answer_unkept", error=type(error).__name__)
 
-    def _remember(self, key: str, completion: Completion) -> None:
+    def _remember(self, key: str, completion: Completion, seconds: int) -> None:
         if len(completion.text) <= REMEMBERED_CHARACTERS:
-            self._remembered[key] = (self._engine.loop.time() + 1.0, completion)
+            self._remembered[key, seconds] = (self._engine.loop.time() + REMEMBERED_SECONDS, completion)
             if len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
 
@@ -120,7 +123,7 @@ class AgentAnswers:
                 created_at=Now(),
                 expires_at=now_plus(self._seconds),
             )
-            self._store.keep_soon(answer)
+            self._store.keep_soon(answer, self._seconds)
 
 
 def find_answers(questions: Sequence[Question]) -> list[tuple[str, Completion] | None]:

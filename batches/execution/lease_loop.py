@@ -16,6 +16,7 @@ from .outcomes import Outcome
 from .permits import Permit
 from .prepared import PreparedRun
 from .turns import BatchSettings, current_settings
+from .twins import MOST_WAITING, Twins
 
 if TYPE_CHECKING:
     from .host import WorkerHost
@@ -49,6 +50,7 @@ class LeaseLoop:
         self._is_exhausted = False
         self._has_room_for_more = False
         self._due: list[float] = []
+        self._twins = Twins()
         self._left: list[PreparedRun] = []
         self._running: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -92,12 +94,15 @@ class LeaseLoop:
     def stop(self) -> None:
         """Take and start nothing more, from now on."""
         self.is_stopped = True
-        self._left += self.lane.close(self._give_back)
+        self._left += [*self.lane.close(self._give_back), *self._twins.take_all()]
         self._changed.set()
 
     def drop(self, keys: Collection[Held]) -> list[Held]:
         """Forget waiting rows that are not ours any more; return them."""
-        return self.lane.drop(keys)
+        dropped = [*self.lane.drop(keys), *self._twins.drop(keys)]
+        for run_id, _ in dropped:
+            self._let_go(run_id)
+        return dropped
 
     async def run(self) -> int:
         """Return how many attempts were made."""
@@ -114,7 +119,7 @@ class LeaseLoop:
         finally:
             turns.end_claiming(self._batch_id, self)
             try:
-                self._left += self.lane.close(self._give_back)
+                self._left += [*self.lane.close(self._give_back), *self._twins.take_all()]
                 await self._host.unclaim([prepared.run for prepared in self._left])
             finally:
                 shares.remove(self.lane)
@@ -150,7 +155,7 @@ class LeaseLoop:
         self._has_room_for_more = False
         if self._may_claim() and not await self._claim():
             return False
-        has_work = bool(self._running) or self.lane.held > 0
+        has_work = bool(self._running) or self.lane.held > 0 or self._twins.waiting > 0
         return has_work or not self._is_exhausted or self._is_due(within=SHORT_WAIT_SECONDS)
 
     def _may_claim(self) -> bool:
@@ -165,7 +170,7 @@ class LeaseLoop:
         room = self.lane.room(max(0, self._host.slots.free) // max(1, lanes), has_rivals=lanes > 1)
         # Only rows tell what limits hold for them, and rows beyond a limit are better left to other processes.
         wanted = min(CLAIM_ROWS if self.lane.waiting else FIRST_CLAIM_ROWS, room)
-        if not wanted:
+        if not wanted or self._twins.waiting >= MOST_WAITING:
             return True
         while self._is_due():
             heapq.heappop(self._due)
@@ -200,13 +205,17 @@ class LeaseLoop:
                 ready.append(prepared)
             else:
                 self._keep(self._settle(run, prepared))
+        await self._queue(ready)
+
+    async def _queue(self, ready: list[PreparedRun]) -> None:
+        """Let rows wait for their start, but for those that a stored answer serves, or the answer to a row before."""
         served = await self._host.served_by_store(ready)
         for prepared in ready:
             if self.is_stopped:
                 self._give_back(prepared)
             elif prepared.run.id in served:
                 self._keep(self._serve(prepared))
-            else:
+            elif not self._twins.must_wait(prepared):
                 self.lane.add(prepared, self._host.gates(prepared))
         self._host.dispatcher.schedule()
 
@@ -216,6 +225,11 @@ class LeaseLoop:
         outcome = await self._host.execute_row(prepared, None, has_slot=False)
         if outcome is not None:
             self._expect(outcome)
+
+    def _let_go(self, run_id: int) -> None:
+        """A row has ended here: who waited for its answer looks for it now."""
+        if rows := self._twins.ended(run_id):
+            self._keep(self._queue(rows))
 
     def _start(self, prepared: PreparedRun, permit: Permit) -> None:
         self._ran += 1
@@ -228,6 +242,7 @@ class LeaseLoop:
         finally:
             # Only now: what a dying process can lose, and so call again, is never more than its slots.
             self._host.dispatcher.give_slot_back()
+            self._let_go(prepared.run.id)
         if outcome is not None:
             self._expect(outcome)
 

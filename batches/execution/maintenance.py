@@ -7,11 +7,11 @@ import secrets
 from collections.abc import Callable
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
-from batches.models import Batch, Leadership, Lease, Run, RunQuerySet
+from batches.models import Batch, Lease, Run, RunQuerySet
 from batches.publishing import (
     lease_messages_wanted,
     publish_finalize,
@@ -25,14 +25,15 @@ from batches.states import BatchState, RunState
 from .cancelling import cancel_rows
 from .claims import due_rows, runnable_batches
 from .clock import now_plus
+from .evicting import evict_answers
 from .expiring import expire_batches
+from .leadership import lead
 from .reaping import reap, return_forgotten, return_unheld
 from .storing import LIVE_STATES
 
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 2.0
-LEADERSHIP_SECONDS = 4.0
 # A single run that nobody took this long after it was due is offered again.
 UNTAKEN_SECONDS = 5.0
 MOST_PUBLISHED = 500
@@ -40,27 +41,6 @@ MOST_OFFERED = 64
 # A batch whose rows stopped coming this long ago lost the process that wrote them.
 ABANDONED_SECONDS = 120.0
 HOUSEKEEPING_SECONDS = 3600.0
-
-
-def lead(holder: str, name: str = "maintenance", seconds: float = LEADERSHIP_SECONDS) -> bool:
-    """Take or renew the leadership of `name` for `holder` and `seconds`, and return whether it leads now."""
-    mine_or_free = Q(holder=holder) | Q(expires_at__lte=Now())
-    row = Leadership.objects.filter(name=name)
-    if row.filter(mine_or_free).update(holder=holder, expires_at=now_plus(seconds)):
-        return True
-    if row.exists():
-        return False
-    try:
-        with transaction.atomic():
-            Leadership.objects.create(name=name, holder=holder, expires_at=now_plus(seconds))
-    except IntegrityError:
-        return False
-    return True
-
-
-def resign(holder: str) -> None:
-    """Give up the leadership that `holder` has, if it has it, so that another takes over at once."""
-    Leadership.objects.filter(holder=holder).update(expires_at=Now())
 
 
 def sweep(holder: str) -> None:
@@ -170,5 +150,6 @@ STEPS = (
     offer_singles,
     finalize_ended,
     end_abandoned,
+    evict_answers,
     keep_house,
 )

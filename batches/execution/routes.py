@@ -163,7 +163,6 @@ class _PatientMeter:
             await _cancelled(admission)
             waited += self._meter.waited - before
 
-
     def _refuse_broken(self) -> None:
         """Raise what a call would meet that waits for a model which cannot be used, as other calls have found."""
         error = self._meter.why_broken()

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from batches import creating, ids
-from batches.execution import agents_cache, heartbeat, host, lanes, lease_loop, leases, maintenance, turns
+from batches.execution import agents_cache, heartbeat, host, lanes, leadership, lease_loop, leases, maintenance, turns
 from batches.quarantine import slice as quarantine_slice
 from batches.states import BatchState, Priority, RunState
 from workers.ratelimit.tuning import Tuning
@@ -129,7 +129,7 @@ def test_every_state_is_told(state: str) -> None:
         ("its cache of agents ({:g} s,", agents_cache.FRESH_SECONDS),
         ("these keep waiting for {:g} s", quarantine_slice.PATIENCE_SECONDS),
         ("runs every {:g} s in every worker process", maintenance.SWEEP_SECONDS),
-        ("(`Leadership`, {:g} s,", maintenance.LEADERSHIP_SECONDS),
+        ("(`Leadership`, {:g} s,", leadership.LEADERSHIP_SECONDS),
         ("single runs untaken for {:g} s", maintenance.UNTAKEN_SECONDS),
         ("fails after {:g} s without a new chunk", maintenance.ABANDONED_SECONDS),
         ("due later than in {:g} s ends the task", host.SHORT_DELAY_SECONDS),

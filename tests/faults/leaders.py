@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import connections
 
 from batches.execution.clock import now_plus
-from batches.execution.maintenance import LEADERSHIP_SECONDS, sweep
+from batches.execution.leadership import LEADERSHIP_SECONDS
+from batches.execution.maintenance import sweep
 from batches.models import Leadership
 from tests.benchmarks.rig.case import Size
 from tests.benchmarks.rig.rig import Rig

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from batches.execution import maintenance
+from batches.execution import leadership, maintenance
 from batches.execution.claims import claim_batch, claim_singles
 from batches.execution.finalizing import finalize_batch
 from batches.execution.leases import LeaseLost, open_lease, release_leases, renew_leases, return_orphans
@@ -161,12 +161,12 @@ def test_a_batch_whose_writer_died_fails_with_the_reason() -> None:
 
 
 def test_one_process_leads_until_it_resigns() -> None:
-    assert maintenance.lead("a")
-    assert not maintenance.lead("b")
-    assert maintenance.lead("a")
-    maintenance.resign("a")
-    assert maintenance.lead("b")
-    assert not maintenance.lead("a")
+    assert leadership.lead("a")
+    assert not leadership.lead("b")
+    assert leadership.lead("a")
+    leadership.resign("a")
+    assert leadership.lead("b")
+    assert not leadership.lead("a")
 
 
 def test_a_failing_step_does_not_stop_the_round(monkeypatch: pytest.MonkeyPatch) -> None:

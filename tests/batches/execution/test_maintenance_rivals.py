@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from batches.execution import maintenance
+from batches.execution import leadership, maintenance
 from batches.execution.claims import claim_singles
 from batches.execution.finalizing import finalize_batch
 from batches.execution.leases import open_lease, release_leases
@@ -130,7 +130,7 @@ def test_two_that_want_to_lead_do_not_both() -> None:
     def lead(number: int) -> None:
         try:
             barrier.wait(30)
-            led.append(maintenance.lead(f"p{number}"))
+            led.append(leadership.lead(f"p{number}"))
         finally:
             connection.close()
 
