@@ -59,29 +59,47 @@ class Calls:
         self._keys: dict[str, str] = {}
         self._unkept: tuple[str, ModelName, Completion] | None = None
 
-    async def call(self, step: int, request: CompletionRequest, *, stream: bool) -> AsyncGenerator[CallEvent, None]:
-        """Yield the answer's text where it streams, models that failed, and at the end StepFinished.
+    async def call(self, step: int, request: CompletionRequest) -> tuple[list[CallEvent], WorkError | None]:
+        """Return what happened while `request` was asked of whichever model answers, and the error that it ended in.
 
-        `request` is asked of whichever model answers. Raises WorkError; a refused answer that is paid for yields its
-        StepFinished before.
+        StepFinished comes last where there is an answer, and where a refused one is paid for all the same.
         """
-        found = await self._find(request)
+        found = await self._find(request) if self._store is not None else None
         if found is not None:
-            for event in _from_store(step, found, stream=stream):
-                yield event
-            return
-        is_done = False
-        while not is_done:
+            return [_from_store(step, found)], None
+        happened: list[CallEvent] = []
+        while True:
             target = await self._route.choose()
-            has_told = False
             try:
-                async with aclosing(self._ask(step, target, request, stream=stream)) as events:
-                    async for event in events:
-                        has_told = True
-                        yield event
-                is_done = True
+                finished, refused = await self._ask(step, target, request)
+                return [*happened, finished], refused
             except WorkError as error:
-                self._fail(error, may_go_on=not has_told)
+                final = self._final(error)
+                if final is not None:
+                    return happened, final
+                happened.append(FailedOver(step, target.name.full, error))
+
+    async def stream(self, step: int, request: CompletionRequest) -> AsyncGenerator[CallEvent, None]:
+        """Yield the same, with the answer's text as it comes. Raises WorkError; who has begun to speak goes on."""
+        found = await self._find(request) if self._store is not None else None
+        if found is not None:
+            if found[1].text:
+                yield TextProduced(step, found[1].text)
+            yield _from_store(step, found)
+            return
+        while True:
+            target = await self._route.choose()
+            has_spoken = False
+            try:
+                async with aclosing(self._listen(step, target, request)) as events:
+                    async for event in events:
+                        has_spoken = True
+                        yield event
+                return
+            except WorkError as error:
+                final = error if has_spoken else self._final(error)
+                if final is not None:
+                    raise final from None
                 yield FailedOver(step, target.name.full, error)
 
     def accept(self) -> None:
@@ -90,22 +108,18 @@ class Calls:
             self._store.keep(*self._unkept)
         self._unkept = None
 
-    def _fail(self, error: WorkError, *, may_go_on: bool) -> None:
-        """Raise what the run fails with, unless another model is to be asked."""
+    def _final(self, error: WorkError) -> WorkError | None:
+        """Return what the run fails with; None where another model is to be asked."""
         # The call was given what was left of the run's time, so its timeout is the run's limit. The meter is told of
         # the timeout: it judges the provider, not the run.
         if error.code is ErrorCode.TIMEOUT and self._deadline.is_over:
-            raise self._deadline.error() from None
-        final = self._route.fail_over(error) if may_go_on else error
-        if final is not None:
-            raise final from None
-        if self._deadline.is_over:
-            raise self._deadline.error() from None
+            return self._deadline.error()
+        final = self._route.fail_over(error)
+        return self._deadline.error() if final is None and self._deadline.is_over else final
 
     async def _find(self, request: CompletionRequest) -> tuple[str, Completion] | None:
         """Return the model that gave the stored answer to `request`, and the answer."""
-        if self._store is None:
-            return None
+        assert self._store is not None
         self._unkept = None
         names = self._route.names
         keys = request_keys(names, self._operation, request)
@@ -117,69 +131,74 @@ class Calls:
         return next(name.full for name, own in zip(names, keys, strict=True) if own == key), completion
 
     async def _ask(
-        self, step: int, target: Target, request: CompletionRequest, *, stream: bool
-    ) -> AsyncGenerator[TextProduced | StepFinished, None]:
-        """Call `target` when the meter lets it."""
-        meter = self._route.meter
-        waited = await meter.admit(replace(request, model=target.name.model))
-        self._deadline.extend(waited)
-        # The route may have chosen another while the call waited.
-        target = await self._route.choose()
-        asked = replace(request, model=target.name.model, timeout=self._deadline.left)
+        self, step: int, target: Target, request: CompletionRequest
+    ) -> tuple[StepFinished, BilledError | None]:
+        """Return the answer of `target`, or of another one that was free first, when the meter lets it be called.
+
+        With it the error, where the answer was refused and is paid for like any other.
+        """
+        target, asked = await self._admitted(target, request)
         started = perf_counter()
         try:
-            async with aclosing(self._answer(step, target, asked, stream, started)) as events:
-                async for event in events:
-                    if isinstance(event, StepFinished):
-                        meter.finished(event.completion, perf_counter() - started)
-                        if self._store is not None and target.name.full in self._keys:
-                            self._unkept = self._keys[target.name.full], target.name, event.completion
-                    yield event
+            if self._operation == "chat":
+                completion = await target.client.complete(asked)
+            else:
+                completion = await embed(target.client, asked)
+            return self._finished(step, target, completion, started), None
+        except BilledError as error:
+            return self._refused(step, target, error, started), error
         except BaseException as error:
-            meter.failed(error, perf_counter() - started)
+            self._route.meter.failed(error, perf_counter() - started)
             raise
 
-    async def _answer(
-        self, step: int, target: Target, request: CompletionRequest, stream: bool, started: float
+    async def _listen(
+        self, step: int, target: Target, request: CompletionRequest
     ) -> AsyncGenerator[TextProduced | StepFinished, None]:
-        finished = _Finisher(step, target, started)
+        """Yield what `target` says as it comes, and the whole at the end."""
+        if self._operation != "chat":
+            yield (await self._ask(step, target, request))[0]
+            return
+        target, asked = await self._admitted(target, request)
+        started, first_token_ms = perf_counter(), None
         try:
-            if self._operation == "embeddings":
-                yield finished(await embed(target.client, request))
-                return
-            if not stream:
-                yield finished(await target.client.complete(request))
-                return
-            async with aclosing(target.client.stream(request)) as chunks:
+            async with aclosing(target.client.stream(asked)) as chunks:
                 async for chunk in chunks:
                     if isinstance(chunk, Completion):
-                        yield finished(chunk)
+                        yield self._finished(step, target, chunk, started, first_token_ms)
                         return
-                    finished.note_text()
+                    first_token_ms = ms_since(started) if first_token_ms is None else first_token_ms
                     yield TextProduced(step, chunk.text)
         except BilledError as error:
-            # A refused answer is paid for like any other.
-            yield finished(Completion("", usage=error.usage, finish_reason=str(error.code)))
+            yield self._refused(step, target, error, started)
+            raise
+        except BaseException as error:
+            self._route.meter.failed(error, perf_counter() - started)
             raise
 
+    async def _admitted(self, target: Target, request: CompletionRequest) -> tuple[Target, CompletionRequest]:
+        """Wait until the meter lets a call start; return where it goes, and what is asked there."""
+        waited = await self._route.meter.admit(request)
+        if waited:
+            self._deadline.extend(waited)
+            # The route may have chosen another meanwhile.
+            target = await self._route.choose()
+        elif target.name.model == request.model:
+            return target, request
+        return target, replace(request, model=target.name.model, timeout=self._deadline.left)
 
-class _Finisher:
-    """Makes a step's StepFinished."""
+    def _finished(
+        self, step: int, target: Target, completion: Completion, started: float, first_token_ms: int | None = None
+    ) -> StepFinished:
+        self._route.meter.finished(completion, perf_counter() - started)
+        name = target.name
+        if self._store is not None and name.full in self._keys:
+            self._unkept = self._keys[name.full], name, completion
+        cost = target.price.cost(completion.usage)
+        return StepFinished(step, completion, cost, ms_since(started), first_token_ms, name.full)
 
-    def __init__(self, step: int, target: Target, started: float) -> None:
-        self._step = step
-        self._target = target
-        self._started = started
-        self._first_token_ms: int | None = None
-
-    def note_text(self) -> None:
-        if self._first_token_ms is None:
-            self._first_token_ms = ms_since(self._started)
-
-    def __call__(self, completion: Completion) -> StepFinished:
-        cost = self._target.price.cost(completion.usage)
-        name = self._target.name.full
-        return StepFinished(self._step, completion, cost, ms_since(self._started), self._first_token_ms, name)
+    def _refused(self, step: int, target: Target, error: BilledError, started: float) -> StepFinished:
+        refused = Completion("", usage=error.usage, finish_reason=str(error.code))
+        return self._finished(step, target, refused, started)
 
 
 def ms_since(started: float) -> int:
@@ -187,7 +206,6 @@ def ms_since(started: float) -> int:
     return round((perf_counter() - started) * 1000)
 
 
-def _from_store(step: int, found: tuple[str, Completion], *, stream: bool) -> list[CallEvent]:
+def _from_store(step: int, found: tuple[str, Completion]) -> StepFinished:
     model, completion = found
-    finished = StepFinished(step, completion, Decimal(0), 0, None, model)
-    return [TextProduced(step, completion.text), finished] if stream and completion.text else [finished]
+    return StepFinished(step, completion, Decimal(0), 0, None, model)

@@ -7,7 +7,7 @@ StepFinished before anything that follows from it is raised.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
@@ -16,7 +16,7 @@ import orjson
 
 from agents.abilities import AbilitySet, ToolResult, resolve
 from agents.answers import AnswerStore
-from agents.calling import CallEvent, Calls, Deadline, ms_since
+from agents.calling import Calls, Deadline, ms_since
 from agents.events import (
     AnswerRejected,
     RunFinished,
@@ -67,11 +67,20 @@ async def run_agent(
         run.check_before_call()
         yield StepStarted(step)
         completion: Completion | None = None
-        async with aclosing(run.call(calls, step, stream)) as events:
-            async for event in events:
+        if stream:
+            async with aclosing(calls.stream(step, run.request())) as events:
+                async for event in events:
+                    yield event
+                    if isinstance(event, StepFinished):
+                        completion = run.account(event)
+        else:
+            happened, error = await calls.call(step, run.request())
+            for event in happened:
                 yield event
                 if isinstance(event, StepFinished):
                     completion = run.account(event)
+            if error is not None:
+                raise error
         assert completion is not None
         run.check_after_call()
         if completion.tool_calls:
@@ -80,12 +89,14 @@ async def run_agent(
                 async for tool_event in run.use_tools(completion, step):
                     yield tool_event
             continue
-        ended = run.finish(completion, step)
+        ended, error = run.finish(completion, step)
         if isinstance(ended, RunFinished):
             calls.accept()
             yield ended
             return
         yield ended
+        if error is not None:
+            raise error
     raise WorkError(ErrorCode.LIMIT_STEPS, f"No answer after {spec.limits.max_steps} steps, the most that are allowed")
 
 
@@ -130,10 +141,6 @@ class _Run:
         if limits.max_cost is not None and self.cost > limits.max_cost:
             raise self._out_of_money()
 
-    def call(self, calls: Calls, step: int, stream: bool) -> AsyncGenerator[CallEvent, None]:
-        """Return what happens in the step's call, StepFinished last."""
-        return calls.call(step, self._request(), stream=stream)
-
     async def use_tools(self, completion: Completion, step: int) -> AsyncIterator[ToolStarted | ToolFinished]:
         """Call the tools that the model asks for, all at once; add their results to the conversation, in order."""
         calls = completion.tool_calls
@@ -149,28 +156,29 @@ class _Run:
             self.messages.append(Message("tool", result.text, tool_call_id=call.id))
             yield ToolFinished(step, call, result.text, result.is_error, latency_ms)
 
-    def finish(self, completion: Completion, step: int) -> RunFinished | AnswerRejected:
-        """Return the answer, read against the output schema where there is one; or that the model is to answer again.
+    def finish(self, completion: Completion, step: int) -> tuple[RunFinished | AnswerRejected, WorkError | None]:
+        """Return the answer, read against the output schema where there is one; or that it was rejected.
 
-        Raises WorkError SCHEMA_MISMATCH where it was asked often enough.
+        With that the error SCHEMA_MISMATCH where the model is not asked again: it was often enough, or its answer was
+        cut for its length and would be so again.
         """
         if self.spec.operation == "embeddings":
-            return RunFinished("", orjson.loads(completion.text), self.usage, self.cost, step)
+            return RunFinished("", orjson.loads(completion.text), self.usage, self.cost, step), None
         parsed: Any = None
         if self.spec.output_schema is not None:
             try:
                 parsed = _parsed(completion, self.spec)
             except WorkError as error:
                 return self._reject(completion, step, error)
-        return RunFinished(completion.text, parsed, self.usage, self.cost, step)
+        return RunFinished(completion.text, parsed, self.usage, self.cost, step), None
 
-    def _reject(self, completion: Completion, step: int, error: WorkError) -> AnswerRejected:
-        # An answer that was cut for its length would be cut again.
+    def _reject(self, completion: Completion, step: int, error: WorkError) -> tuple[AnswerRejected, WorkError | None]:
+        rejected = AnswerRejected(step, error.message, completion.text)
         if self.repairs >= self.spec.limits.max_repairs or completion.finish_reason == "length":
-            raise error from None
+            return rejected, error
         self.repairs += 1
         self.messages += [rejected_answer(completion), repair_message(error.message)]
-        return AnswerRejected(step, error.message, completion.text)
+        return rejected, None
 
     async def _use(self, place: int, call: ToolCall) -> tuple[ToolResult, int]:
         started = perf_counter()
@@ -180,9 +188,9 @@ class _Run:
         result = await self.abilities.call(call.name, call.arguments)
         return result, ms_since(started)
 
-    def _request(self) -> CompletionRequest:
-        request = _request(self.spec, self.messages, self.abilities)
-        return replace(request, timeout=self.deadline.left, correlation_id=self.correlation_id)
+    def request(self) -> CompletionRequest:
+        """Return what the model is asked next."""
+        return _request(self.spec, self.messages, self.abilities, self.deadline.left, self.correlation_id)
 
     def _out_of_tokens(self) -> WorkError:
         used = f"{self.usage.total_tokens} tokens used of {self._limits.max_tokens}"
@@ -202,13 +210,21 @@ def first_request(spec: AgentSpec, messages: Sequence[Message]) -> CompletionReq
     return _request(spec, messages, _abilities(spec))
 
 
-def _request(spec: AgentSpec, messages: Sequence[Message], abilities: AbilitySet) -> CompletionRequest:
+def _request(
+    spec: AgentSpec,
+    messages: Sequence[Message],
+    abilities: AbilitySet,
+    timeout: float = 0.0,
+    correlation_id: str | None = None,
+) -> CompletionRequest:
     return CompletionRequest(
         model=spec.model,
         messages=tuple(messages),
         tools=abilities.specs,
         parameters=spec.parameters,
         output_schema=spec.output_schema,
+        timeout=timeout,
+        correlation_id=correlation_id,
     )
 
 

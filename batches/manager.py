@@ -228,6 +228,8 @@ class BatchManager:
             finished_at=None,
             error_code=None,
             error_message=None,
+            model=None,
+            is_cached=False,
             **changes,
         )
 

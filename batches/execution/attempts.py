@@ -24,13 +24,13 @@ COLUMNS = (
     "steps",
     "input_tokens",
     "output_tokens",
-    "cached_tokens",
-    "reasoning_tokens",
     "cost",
     "request_id",
     "error_code",
     "error_message",
 )
+# Stored where an attempt of the group has any.
+DETAIL_COLUMNS = ("cached_tokens", "reasoning_tokens")
 END_COLUMN = "finished_at"
 
 
@@ -42,11 +42,15 @@ def insert_attempts(outcomes: Sequence[Outcome]) -> None:
     if not outcomes:
         return
     table = connection.ops.quote_name(Attempt._meta.db_table)
-    row = f"({', '.join(['%s'] * len(COLUMNS))}, {sql_now()})"
-    statement = f"INSERT INTO {table} ({', '.join(COLUMNS)}, {END_COLUMN}) VALUES "  # noqa: S608 - constants alone
+    has_details = any(outcome.spent.has_details for outcome in outcomes)
+    columns = COLUMNS + DETAIL_COLUMNS if has_details else COLUMNS
+    row = f"({', '.join(['%s'] * len(columns))}, {sql_now()})"
+    statement = f"INSERT INTO {table} ({', '.join(columns)}, {END_COLUMN}) VALUES "  # noqa: S608 - constants alone
     parameters: list[_Value] = []
     for outcome in outcomes:
         parameters += _row(outcome)
+        if has_details:
+            parameters += (outcome.spent.usage.cached_tokens, outcome.spent.usage.reasoning_tokens)
     with connection.cursor() as cursor:
         # One statement: with one for each row the thread would let go of the interpreter at each, the database locked.
         cursor.execute(statement + ", ".join([row] * len(outcomes)), parameters)
@@ -66,8 +70,6 @@ def _row(outcome: Outcome) -> tuple[_Value, ...]:
         spent.steps,
         spent.usage.input_tokens,
         spent.usage.output_tokens,
-        spent.usage.cached_tokens,
-        spent.usage.reasoning_tokens,
         str(spent.cost),
         spent.request_id,
         outcome.error_code,

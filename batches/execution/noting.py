@@ -107,6 +107,8 @@ def step_data(event: StepFinished) -> dict[str, object]:
 def plausible(usage: Usage) -> Usage:
     """Return `usage` within bounds: a provider may report any number, a column holds 31 bits."""
     told = (usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens)
+    if min(told) >= 0 and max(told) <= MOST_TOKENS:
+        return usage
     return Usage(*(max(0, min(tokens, MOST_TOKENS)) for tokens in told))
 
 

@@ -38,6 +38,11 @@ class Spent:
     is_cached: bool = False
     events: list[EventRecord] = field(default_factory=list)
 
+    @property
+    def has_details(self) -> bool:
+        """Whether there is more to store of it than of most."""
+        return self.is_pooled or self.is_cached or bool(self.usage.cached_tokens or self.usage.reasoning_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

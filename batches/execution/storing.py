@@ -27,9 +27,14 @@ log = structlog.get_logger(__name__)
 
 _COLUMNS = (
     "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, "
-    "started_at, latency_ms, input_tokens, output_tokens, cost, cached_tokens, reasoning_tokens, model, is_cached"
+    "started_at, latency_ms, input_tokens, output_tokens, cost"
 )
-_WIDTH = _COLUMNS.count(",") + 1
+# What only some runs have: tokens of special kinds, who answered of a pool, and that a stored answer did.
+_DETAILS = ", cached_tokens, reasoning_tokens, model, is_cached"
+_SET_DETAILS = """,
+            cached_tokens = r.cached_tokens + v.cached_tokens,
+            reasoning_tokens = r.reasoning_tokens + v.reasoning_tokens,
+            model = CAST(v.model AS text), is_cached = (v.is_cached = 1)"""
 TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 Value = str | int | float | datetime | None
 # Attempts recorded by who took a run away, and who did not know what it had cost.
@@ -63,8 +68,12 @@ def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
     parsed = "CAST(v.parsed AS jsonb)" if is_postgresql else "v.parsed"
     started_at = "CAST(v.started_at AS timestamptz)" if is_postgresql else "v.started_at"
     due = sql_now("CAST(v.delay AS real)")
+    # Four values more for each row cost a tenth of the whole; most batches have nothing to say in them.
+    has_details = any(outcome.spent.has_details for outcome in outcomes)
+    columns, details = (_COLUMNS + _DETAILS, _SET_DETAILS) if has_details else (_COLUMNS, "")
+    row = f"({', '.join(['%s'] * (columns.count(',') + 1))})"
     statement = f"""
-        WITH v ({_COLUMNS}) AS (VALUES {", ".join([f"({', '.join(['%s'] * _WIDTH)})"] * len(outcomes))})
+        WITH v ({columns}) AS (VALUES {", ".join([row] * len(outcomes))})
         UPDATE batches_run AS r SET
             state = v.state, tries = CAST(v.tries AS integer), lease_id = NULL, token = NULL,
             not_before = CASE WHEN v.delay > 0 THEN {due} END,
@@ -74,16 +83,15 @@ def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
             error_code = CAST(v.error_code AS text), error_message = CAST(v.error_message AS text),
             latency_ms = CAST(v.latency_ms AS integer),
             input_tokens = r.input_tokens + v.input_tokens, output_tokens = r.output_tokens + v.output_tokens,
-            cost = r.cost + CAST(v.cost AS numeric),
-            cached_tokens = r.cached_tokens + v.cached_tokens,
-            reasoning_tokens = r.reasoning_tokens + v.reasoning_tokens,
-            model = CAST(v.model AS text), is_cached = (v.is_cached = 1)
+            cost = r.cost + CAST(v.cost AS numeric){details}
         FROM v
         WHERE r.id = v.run_id AND r.attempt = v.run_attempt AND r.token = v.run_token AND r.state = 'running'
         RETURNING id, attempt"""  # noqa: S608 - the text is made of constants alone
     parameters: list[Value] = []
     for outcome in outcomes:
         parameters += _row(outcome)
+        if has_details:
+            parameters += _details(outcome)
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return {(row[0], row[1]) for row in cursor.fetchall()}
@@ -108,12 +116,14 @@ def _row(outcome: Outcome) -> tuple[Value, ...]:
         spent.usage.input_tokens,
         spent.usage.output_tokens,
         str(spent.cost),
-        spent.usage.cached_tokens,
-        spent.usage.reasoning_tokens,
-        # Else it is the version's.
-        spent.model if spent.is_pooled else None,
-        int(spent.is_cached),
     )
+
+
+def _details(outcome: Outcome) -> tuple[Value, ...]:
+    spent = outcome.spent
+    # Without a pool the model is the version's.
+    model = spent.model if spent.is_pooled else None
+    return spent.usage.cached_tokens, spent.usage.reasoning_tokens, model, int(spent.is_cached)
 
 
 def _started_at(outcome: Outcome) -> Value:

@@ -200,7 +200,8 @@ async def test_an_answer_that_does_not_fit_has_still_been_paid_for(answer, told)
     assert error is not None
     assert error.code is ErrorCode.SCHEMA_MISMATCH
     assert re.search(told, error.message)
-    assert isinstance(events[-1], StepFinished)
+    assert names_of(events) == ["StepStarted", "StepFinished", "AnswerRejected"]
+    assert events[-1].answer == answer.text
 
 
 async def test_the_model_is_told_what_is_wrong_and_asked_again():

@@ -35,7 +35,7 @@ def test_what_is_stored_is_told_by_credential_and_forgotten_on_request() -> None
     keep(two, 2)
 
     listed = run_command("answers", "list", "--json").data
-    assert [(row["credential"], row["answers"], row["size"]) for row in listed["credentials"]] == [
+    assert [(row["credential"], row["answers"], row["bytes"]) for row in listed["credentials"]] == [
         ("one", 1500, 150_000),
         ("two", 2, 200),
     ]

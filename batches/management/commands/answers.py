@@ -11,6 +11,7 @@ from credentials.models import User
 from credentials.selectors import get_credential
 
 CHUNK = 1000
+_SUMS = ("pk__count", "bytes__sum", "created_at__min", "created_at__max")
 
 
 class Command(ArboretumCommand):
@@ -26,14 +27,12 @@ class Command(ArboretumCommand):
 
     def list(self, user: User, options: dict[str, Any]) -> int:
         """Show what the store holds of the credentials that the user may see."""
-        rows = StoredAnswer.objects.visible_to(user).values("credential__name").order_by("credential__name")
-        found = list(
-            rows.annotate(answers=Count("pk"), size=Sum("bytes"), oldest=Min("created_at"), latest=Max("created_at"))
-        )
-        cells = [[row[name] for name in ("credential__name", "answers", "size", "oldest", "latest")] for row in found]
+        rows = StoredAnswer.objects.visible_to(user).order_by("credential__name")
+        sums = (Count("pk"), Sum("bytes"), Min("created_at"), Max("created_at"))
+        cells = list(rows.values_list("credential__name").annotate(*sums).values_list("credential__name", *_SUMS))
         empty = "No answers are stored: an agent keeps them with `manage.py agents update SLUG --cache 7d`."
         table = self.table(("credential", "answers", "bytes", "oldest", "latest"), cells, empty)
-        data = [{"credential": row.pop("credential__name"), **row} for row in found]
+        data = [dict(zip(("credential", "answers", "bytes", "oldest", "latest"), row, strict=True)) for row in cells]
         self.emit({"bound": settings.ARBORETUM_CACHE_BYTES, "credentials": data}, table)
         return EXIT_OK
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents.llm.types import Usage
-from batches.execution.attempts import COLUMNS, END_COLUMN, insert_attempts
+from batches.execution.attempts import COLUMNS, DETAIL_COLUMNS, END_COLUMN, insert_attempts
 from batches.execution.outcomes import Spent
 from batches.models import Attempt, AttemptOutcome
 from tests.support.factories import make_batch
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def test_every_column_of_an_attempt_is_written() -> None:
     columns = {field.column for field in Attempt._meta.concrete_fields}
-    assert columns == {"id", *COLUMNS, END_COLUMN}
+    assert columns == {"id", *COLUMNS, *DETAIL_COLUMNS, END_COLUMN}
 
 
 def test_every_value_comes_back_as_it_was() -> None:
