@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from batches.execution.noting import LONGEST_EVENT_TEXT
 from batches.management.timeline_text import seconds_text, timeline_lines, tokens_text, wrapped
 from batches.models import Run
 from batches.states import RunState
 from batches.stories import RunStory
-from batches.stories.conversations import LONGEST_KEPT
 from batches.stories.moments import MomentKind, Said
 from credentials.management.colours import BOLD, FAINT, RED, TONES, Coloured, painted
 from credentials.management.output import money, one_line, printable
@@ -81,7 +81,7 @@ def _body(said: Said) -> Iterator[tuple[str, str | None]]:
     elif said.text:
         yield from ((f"  {line}", None) for line in printable(said.text).split("\n"))
     if said.is_clipped:
-        yield f"(cut after {LONGEST_KEPT:,} characters)", FAINT
+        yield f"(cut after {LONGEST_EVENT_TEXT:,} characters)", FAINT
     for attachment in said.attachments:
         yield f"+ {one_line(attachment.label)[:200]} ({attachment.characters:,} characters)", FAINT
     for call in said.tool_calls:

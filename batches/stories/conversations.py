@@ -8,13 +8,11 @@ from agents.llm.types import FilePart, ImagePart, Message, Part, Price, ToolCall
 from agents.messages import build_messages
 from agents.repairs import repair_message
 from agents.services import spec_of
+from batches.execution.noting import LONGEST_EVENT_TEXT
 from batches.models import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind
 from workers.errors import InvalidInput
 
 from .moments import Attachment, Said
-
-# Where batches.execution cuts a text that it keeps in an event, in characters.
-LONGEST_KEPT = 20_000
 
 
 def first_messages(run: Run) -> tuple[Said, ...]:
@@ -74,7 +72,7 @@ def _kept(
     role: Any, text: Any, step: int, calls: tuple[ToolCall, ...] = (), *, name: Any = "", answers: Any = None
 ) -> Said:
     kept = None if text is None else str(text)
-    is_clipped = kept is not None and len(kept) >= LONGEST_KEPT
+    is_clipped = kept is not None and len(kept) >= LONGEST_EVENT_TEXT
     return Said(role, kept, step, calls, answers, str(name or ""), is_clipped=is_clipped)
 
 

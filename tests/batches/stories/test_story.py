@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from agents.llm.types import ToolCall
+from batches.execution.noting import LONGEST_EVENT_TEXT
 from batches.models import Run
 from batches.stories import find_run, run_story
-from batches.stories.conversations import LONGEST_KEPT
 from batches.stories.moments import Attachment, MomentKind
 from tests.support.factories import make_agent, make_batch, make_single_run
 
@@ -146,7 +146,7 @@ def test_chat_input_with_its_tool_calls_is_told():
 
 def test_what_was_cut_or_not_kept_is_told():
     run = make_told_run()
-    add_event(run, 2, timezone.now(), "rejected", {"step": 4, "problem": "p", "answer": "x" * LONGEST_KEPT})
+    add_event(run, 2, timezone.now(), "rejected", {"step": 4, "problem": "p", "answer": "x" * LONGEST_EVENT_TEXT})
     add_event(run, 2, timezone.now(), "tool_call", {"step": 5, "name": "f", "arguments": "{}"})
 
     said = run_story(run).conversation()
