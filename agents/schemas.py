@@ -15,9 +15,9 @@ from referencing import Registry, Specification
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from agents.llm.structured import extract_json
 from agents.patterns import compiled
 from agents.schema_keywords import DATA_KEYWORDS, UNSUPPORTED, TooMuchWork, fresh_budget, validator_class
-from agents.structured import extract_json
 from agents.values import MAX_DEPTH, fault_of
 from workers.errors import ErrorCode, InvalidInput, WorkError
 

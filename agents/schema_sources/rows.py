@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.files import read_text
-from agents.structured import extract_json
+from agents.llm.structured import extract_json
 from workers.errors import InvalidInput
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -16,7 +16,7 @@ LEAST_WIDTH_WITH_BARS = 70
 # "   +0.00 s     1.20 s  "
 _TIMES = "{:>10} {:>10}  "
 _TIMES_WIDTH = 23
-_MOST_LINES = 3
+_MOST_LINES = 4
 # `Text.wrap` asks a console for its rules; it writes nothing.
 _RULES = Console(file=io.StringIO())
 _COLOURS = {

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from agents.llm.structured import extract_json, with_schema_instructions
 from agents.llm.types import ImagePart, Message
-from agents.structured import extract_json, with_schema_instructions
 
 SCHEMA = {"type": "object", "properties": {"größe": {"type": "integer"}}}
 FOUR_MB = 4 * 1024 * 1024

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from agents.llm.types import Message
 
 _DEMAND = (
@@ -31,7 +33,7 @@ def with_schema_instructions(messages: Sequence[Message], schema: Mapping[str, A
 
     For providers that cannot be given a schema in another way.
     """
-    demand = _DEMAND + json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    demand = _DEMAND + orjson.dumps(dict(schema)).decode()
     for place, message in enumerate(messages):
         if message.role == "system":
             return (*messages[:place], _extended(message, demand), *messages[place + 1 :])
