@@ -164,12 +164,14 @@ def test_clocks_that_differ_never_lead_before_the_beginning():
 
 
 def test_attachments_are_told_without_their_bytes():
-    from agents.llm.types import FilePart, ImagePart, Message
-    from batches.stories.conversations import _first
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    file = {"type": "file", "file": {"file_data": "https://example.com/a.pdf", "filename": "a.pdf"}}
+    body = {"messages": [{"role": "user", "content": [{"type": "text", "text": "Look."}, image, file]}]}
 
-    parts = ("Look.", ImagePart("data:image/png;base64,AAAA"), FilePart("https://example.com/a.pdf", "a.pdf"))
+    (said,) = run_story(make_single_run(input=body, input_kind="chat")).conversation()
 
-    assert _first(Message("user", "Look.", parts=parts)).attachments == (
+    assert said.text == "Look."
+    assert said.attachments == (
         Attachment("data:image/png;base64", 26),
         Attachment("a.pdf, https://example.com/a.pdf", 25),
     )
