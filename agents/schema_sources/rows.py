@@ -76,12 +76,14 @@ def _json(text: str) -> Iterator[Answer]:
 
 
 def _csv(text: str) -> Iterator[Answer]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    # Answers may be long; the limit is the process', whoever sets it.
+    csv.field_size_limit(max(MAX_BYTES, csv.field_size_limit()))
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         for row, record in enumerate(reader, 1):
             yield Answer(row, record)
     except csv.Error as error:
-        raise InvalidInput(f"line {reader.line_num} is no CSV: {error}") from None
+        raise InvalidInput(f"line {reader.reader.line_num} is no CSV: {error}") from None
 
 
 _RECORDS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}

@@ -102,6 +102,13 @@ def test_examples_come_from_every_kind_of_file(tmp_path):
     assert [schema_of(f"examples:{name}") for name in files(tmp_path)] == [expected] * 5
 
 
+def test_a_long_answer_in_a_cell_is_read(tmp_path):
+    cell = json.dumps({"b": "x" * 200_000}).replace('"', '""')
+    (tmp_path / "a.csv").write_text(f'a\n"{cell}"\n')
+
+    assert schema_of(f"examples:{tmp_path}/a.csv#a")["required"] == ["b"]
+
+
 def test_a_file_of_answers_is_held_against_a_schema(tmp_path):
     schema = {"type": "object", "properties": {"urgency": {"maximum": 3}}}
 
@@ -130,7 +137,7 @@ def test_answers_that_are_no_json_do_not_fit(tmp_path):
         ("a.jsonl#c", "[1]\n", "row 1 has no columns"),
         ("a.jsonl", "{}\nno\n", "row 2 is not JSON: 'no'"),
         ("a.json", "{", "row 1 is not JSON"),
-        ("a.csv#a", 'a\n"' + "x" * 200_000, "is no CSV"),
+        ("a.csv#a", 'a\n1\n"2', "line 3 is no CSV: unexpected end of data"),
         ("a.jsonl", "", "no example"),
     ],
 )
