@@ -15,6 +15,7 @@ from referencing import Registry, Specification
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from agents.llm.structured import extract_json
 from agents.patterns import compiled
 from agents.schema_keywords import DATA_KEYWORDS, UNSUPPORTED, TooMuchWork, fresh_budget, validator_class
 from agents.values import MAX_DEPTH, fault_of
@@ -22,6 +23,8 @@ from workers.errors import ErrorCode, InvalidInput, WorkError
 
 MAX_SCHEMA_BYTES = 256 * 1024
 _SHOWN_CHARACTERS = 300
+# What a value of a schema's type begins with.
+_OPENING = {"object": "{", "array": "["}
 
 
 class OutputSchema:
@@ -70,12 +73,12 @@ def check_schema(schema: Any, field: str = "output_schema") -> None:
 
 
 def parse_output(text: str, schema: Mapping[str, Any]) -> Any:
-    """Return the JSON of a model's answer, which may stand in a Markdown code fence.
+    """Return the JSON of a model's answer; prose, fences and thoughts around an object or array are left out.
 
     Raises WorkError SCHEMA_MISMATCH that names the place where the answer is no JSON or does not fit `schema`.
     """
     try:
-        value = json.loads(_without_fence(text), parse_constant=_refuse_constant)
+        value = _json_in(text, schema)
     except json.JSONDecodeError as error:
         raise _mismatch(f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
     except ValueError as error:
@@ -132,11 +135,14 @@ def _check_reference(reference: str, root: Mapping[str, Any]) -> None:
         raise InvalidInput(f"$ref '{reference}' points nowhere in the schema") from None
 
 
-def _without_fence(text: str) -> str:
-    stripped = text.strip()
-    if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
-        return stripped[stripped.index("\n") : -3]
-    return stripped
+def _json_in(text: str, schema: Mapping[str, Any]) -> Any:
+    """Return the JSON that `text` is, else the one that stands in it. Raises ValueError or RecursionError."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError:
+        kind = schema.get("type")
+        opening = _OPENING.get(kind, "{[") if isinstance(kind, str) else "{["
+        return json.loads(extract_json(text, opening), parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> Never:

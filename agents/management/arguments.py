@@ -5,14 +5,15 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
+from agents.files import read_text
 from agents.models import Operation
+from agents.schema_sources import schema_of
 from agents.validation import VersionChanges
 from workers.errors import InvalidInput
 
-MAX_FILE_BYTES = 8 * 1024 * 1024
+SOURCES = "a JSON or YAML file, package.module:Model (Pydantic), or examples:FILE[#COLUMN]"
 _DURATION = re.compile(r"(\d{1,12})([smhd]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLAIN_FIELDS = ("credential", "model", "instructions", "prompt")
@@ -26,7 +27,7 @@ def add_version_arguments(parser: argparse.ArgumentParser, *, required: bool) ->
     add("--pool", metavar="CRED/MODEL[=W]", action="append", help="One of several models, with its weight; 'none'.")
     add("--instructions", metavar="TEXT", help="System message, or @FILE.")
     add("--prompt", metavar="TEMPLATE", required=required, help="E.g. 'Sort this: {{ ticket }}', or @FILE.")
-    add("--schema", metavar="FILE", help="File with the JSON schema of the answer; 'none' for free text.")
+    add("--schema", metavar="SOURCE", help=f"Schema of the answer: {SOURCES}; 'none' for free text.")
     add("--param", metavar="K=V", action="append", default=[], help="Parameter of the model, e.g. temperature=0.")
     add("--ability", metavar="A", action="append", default=[], help="E.g. calculator; 'none' for none at all.")
     add("--operation", choices=Operation.values, help="chat (the default), or embeddings of the prompt.")
@@ -51,7 +52,7 @@ def version_changes(options: dict[str, Any]) -> VersionChanges:
     if "model" in changes and "credential" not in changes and "/" in changes["model"]:
         changes["credential"], changes["model"] = changes["model"].split("/", 1)
     if options["schema"] is not None:
-        changes["output_schema"] = None if options["schema"] == "none" else json_value("--schema", options["schema"])
+        changes["output_schema"] = None if options["schema"] == "none" else schema_of(options["schema"])
     if options["param"]:
         changes["parameters"] = pairs("--param", options["param"])
     if options["ability"]:
@@ -91,34 +92,7 @@ def pairs(option: str, texts: Sequence[str]) -> dict[str, Any]:
 
 def text_or_file(text: str) -> str:
     """Return `text`; `@FILE` stands for the file's content. Raises InvalidInput."""
-    return _read(text[1:]) if text.startswith("@") else text
-
-
-def json_value(option: str, path: str) -> Any:
-    """Return the JSON in the file at `path`. Raises InvalidInput."""
-    return parse_json(option, _read(path))
-
-
-def parse_json(option: str, text: str) -> Any:
-    """Return the JSON in `text`. Raises InvalidInput that names the option and the place."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno}, column {error.colno}"
-        raise InvalidInput(f"{option} is not JSON: {place}: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{option} is not JSON that can be read: {error}") from None
-
-
-def _read(name: str) -> str:
-    path = Path(name).expanduser()
-    # OSErrors are reported by the command's base, with the file's name.
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise InvalidInput(f"{name} is larger than {MAX_FILE_BYTES} bytes")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{name} is not UTF-8: byte {error.start}") from None
+    return read_text(text[1:]) if text.startswith("@") else text
 
 
 def _json_or_text(text: str) -> Any:

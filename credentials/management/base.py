@@ -7,7 +7,7 @@ its code, from the command line and from `call_command` alike.
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from credentials.checks import CONFIGURATION
 from credentials.models import User
 from credentials.selectors import acting_user
 
+from .colours import RED, YELLOW, Coloured, painted, wants_colour
 from .failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXPECTED, failure_of
 from .output import one_line, printable, quiet_logs, table, to_json
 
@@ -49,6 +50,10 @@ class PlainCommand(BaseCommand):
         """Declare the arguments of every command."""
         _add_json(parser)
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command with our rule for colours in place of Django's, which looks at standard output alone."""
+        return super().execute(*args, **{**options, "no_color": True, "force_color": False})
+
     def run(self, options: Options) -> int:
         """Do the work and return the exit code."""
         raise NotImplementedError
@@ -62,19 +67,32 @@ class PlainCommand(BaseCommand):
             raise SystemExit(code)
 
     def emit(self, data: Any, text: str = "") -> None:
-        """Print `data` as JSON with `--json`, else `text` (nothing where it is empty), fit for a terminal."""
+        """Print `data` as JSON with `--json`, else `text` (nothing where it is empty), fit for a terminal.
+
+        A `Coloured` text is printed as it is.
+        """
         if self._as_json:
             self.stdout.write(to_json(data))
         elif text:
-            self.stdout.write(printable(text))
+            self.stdout.write(text if isinstance(text, Coloured) else printable(text))
 
     def warn(self, text: str) -> None:
         """Print one line on standard error, in JSON mode too."""
-        self.stderr.write(one_line(text), self.style.WARNING)
+        self.stderr.write(painted(one_line(text), YELLOW if wants_colour(self.stderr) else None))
 
-    def table(self, headers: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "None.") -> str:
-        """Return `rows` as an aligned plain table, numbers to the right; `empty` where there are none."""
-        return table(headers, rows, empty)
+    def table(
+        self,
+        headers: Sequence[str],
+        rows: Iterable[Sequence[Any]],
+        empty: str = "None.",
+        colours: Mapping[str, Callable[[str], str | None]] | None = None,
+    ) -> str:
+        """Return `rows` as an aligned plain table, numbers to the right; `empty` where there are none.
+
+        `colours` says for the header of a column what colour (see `colours.TONES`) a text in it has; they show where
+        standard output wants colours. A text with colours goes to `emit` as it is, with nothing added.
+        """
+        return table(headers, rows, empty, colours if wants_colour(self.stdout) else None)
 
     def _guarded(self, options: Options) -> int:
         try:
@@ -90,7 +108,8 @@ class PlainCommand(BaseCommand):
             failure = failure_of(error)
             if failure is None or options.get("traceback"):
                 raise
-            self.stderr.write(f"error: {one_line(failure.message)}")
+            colour = RED if wants_colour(self.stderr) else None
+            self.stderr.write(painted("error:", colour) + f" {one_line(failure.message)}")
             return failure.exit_code
         return code
 

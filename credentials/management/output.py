@@ -6,12 +6,14 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from decimal import Decimal
 from typing import Any
 
 from rich.cells import cell_len
+
+from .colours import Coloured, painted
 
 # Model output and names are hostile: escape sequences (C0, C1), lone surrogates and reordering of text (bidi overrides,
 # CVE-2021-42574) never reach a terminal as they are.
@@ -54,10 +56,15 @@ def to_json(data: Any) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "None.") -> str:
+def table(
+    headers: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    empty: str = "None.",
+    colours: Mapping[str, Callable[[str], str | None]] | None = None,
+) -> str:
     """Return `rows` as aligned plain text under `headers`, columns of numbers to the right; `empty` without rows.
 
-    None is shown as "-", a truth value as yes or no.
+    None is shown as "-", a truth value as yes or no. `colours` tells by header what colour a text of its column has.
     """
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
@@ -67,11 +74,21 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "N
         max(cell_len(text) for text in (header, *column)) for header, column in zip(headers, columns, strict=True)
     ]
     rights = [_is_numeric(column) for column in columns]
+    chosen = [(colours or {}).get(header, _no_colour) for header in headers]
     lines = [
-        "  ".join(_pad(text, width, right) for text, width, right in zip(line, widths, rights, strict=True)).rstrip()
-        for line in ([header.upper() for header in headers], *cells)
+        "  ".join(
+            painted(_pad(text, width, right), colour(text))
+            for text, width, right, colour in zip(line, widths, rights, chosen, strict=True)
+        ).rstrip()
+        for line in cells
     ]
-    return "\n".join(lines)
+    titles = [_pad(header.upper(), width, right) for header, width, right in zip(headers, widths, rights, strict=True)]
+    text = "\n".join(["  ".join(titles).rstrip(), *lines])
+    return Coloured(text) if colours else text
+
+
+def _no_colour(text: str) -> None:
+    """Give no text a colour."""
 
 
 def _cell(value: Any) -> str:

@@ -33,9 +33,11 @@ DOUBLING = {
         '  {"category": "bug", "urgency": 3}\n',
         '```json\n{"category": "bug", "urgency": 3}\n```',
         '```\n{"category": "bug", "urgency": 3}```',
+        'As [1] says:\n```json\n{"category": "bug", "urgency": 3}\n```\nAsk if in doubt.',
+        '<think>{"category": "billing"}?</think>\n{"category": "bug", "urgency": 3} is my answer.',
     ],
 )
-def test_an_answer_is_read_with_or_without_a_fence(text):
+def test_an_answer_is_read_whatever_stands_around_it(text):
     assert parse_output(text, TICKET) == {"category": "bug", "urgency": 3}
 
 
@@ -50,7 +52,7 @@ def test_an_answer_is_read_with_or_without_a_fence(text):
         ("", "not JSON: line 1, column 1"),
         ("The category is bug.", "not JSON"),
         ('{"category":\n "bug"', "not JSON: line 2"),
-        ('{"category": "bug"} and more', "not JSON"),
+        ('Here it is: {"category": "bug",}', "not JSON"),
     ],
 )
 def test_an_answer_that_does_not_fit_names_the_place(text, told):

@@ -6,20 +6,19 @@ from typing import Any
 
 from django.db import transaction
 
-from agents.management.arguments import (
-    add_version_arguments,
-    parse_json,
-    text_or_file,
-    version_changes,
-)
+from agents.files import parse_json
+from agents.management.arguments import SOURCES, add_version_arguments, text_or_file, version_changes
 from agents.management.facts import agent_facts, model_of, version_facts, version_text
+from agents.management.schema_text import fit_facts, fit_text
 from agents.management.try_out import try_out
 from agents.messages import build_messages
 from agents.models import AgentState, AgentVersion
+from agents.schema_sources import schema_of
+from agents.schema_sources.fitting import fit_of
 from agents.selectors import get_agent, get_version, list_agents
 from agents.services import create_agent, new_version, provider_config, require_runnable, spec_of, update_agent
-from credentials.management.base import EXIT_OK, ArboretumCommand
-from credentials.management.output import printable
+from credentials.management.base import EXIT_FAILED, EXIT_OK, ArboretumCommand
+from credentials.management.output import printable, to_json
 from credentials.models import User
 
 _LIST = ("slug", "version", "model", "state", "name", "updated_at")
@@ -48,6 +47,9 @@ class Command(ArboretumCommand):
         run.add_argument("--input", metavar="JSON", required=True, help="Columns as a JSON object, or @FILE.")
         run.add_argument("--chat", action="store_true", help='The input is a chat body, {"messages": [...]}.')
         run.add_argument("--stream", action="store_true", help="Print the text as it comes.")
+        schema = self.subcommand_without_user("schema", self.schema, "Print the output schema that a source gives.")
+        schema.add_argument("source", metavar="SOURCE", help=f"{SOURCES[0].upper()}{SOURCES[1:]}.")
+        schema.add_argument("--check", metavar="FILE[#COLUMN]", help="Tell which answers in a file fit instead.")
 
     def create(self, user: User, options: dict[str, Any]) -> int:
         """Create an agent."""
@@ -108,6 +110,16 @@ class Command(ArboretumCommand):
             self.warn(f"Used until it failed: {outcome.facts()}")
             raise outcome.error
         return EXIT_OK
+
+    def schema(self, options: dict[str, Any]) -> int:
+        """Print the schema that a source gives; with --check which answers of a file fit it, 1 where some do not."""
+        schema = schema_of(options["source"])
+        if options["check"] is None:
+            self.emit(schema, to_json(schema))
+            return EXIT_OK
+        fit = fit_of(options["check"], schema)
+        self.emit(fit_facts(fit), fit_text(fit))
+        return EXIT_FAILED if fit.misfits else EXIT_OK
 
     def _print(self, text: str) -> None:
         self.stdout.write(printable(text), ending="")

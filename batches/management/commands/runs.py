@@ -1,16 +1,21 @@
 """`manage.py runs`: single runs by the workers, stored like the rows of a batch."""
 
+import shutil
 import time
 from typing import Any
 
 import orjson
 
 from agents.selectors import get_version
+from batches.management.run_facts import run_facts, story_facts
+from batches.management.run_text import conversation_text, story_text
 from batches.management.watching import NO_WORKER, has_workers
 from batches.models import Run
 from batches.runs import cancel_run, start_run
 from batches.states import TERMINAL_RUN_STATES, RunState
+from batches.stories import find_run, run_story
 from credentials.management.base import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, ArboretumCommand
+from credentials.management.colours import wants_colour
 from credentials.management.output import money
 from credentials.models import User
 from workers.embedded.valkey import ensure_redis
@@ -34,11 +39,14 @@ class Command(ArboretumCommand):
         start.add_argument("--no-cache", action="store_true", help="Let no stored answer serve it.")
         start.add_argument("--wait", action="store_true", help="Wait for the result and print it.")
         self.subcommand("list", self.list, "List the latest single runs.")
-        for name, handler, text in (
-            ("show", self.show, "Show a run with its attempts and events."),
-            ("cancel", self.cancel, "Cancel a single run."),
-        ):
-            self.subcommand(name, handler, text).add_argument("id", type=int, metavar="ID")
+        show = self.subcommand("show", self.show, "Show a run's timeline and the messages as the model saw them.")
+        show.add_argument("id", metavar="ID|BATCH:INDEX")
+        show.add_argument("--messages", action="store_true", help="The conversation alone.")
+        show.add_argument(
+            "--attempt", type=int, metavar="N", help="One attempt; by default all, and what the last said."
+        )
+        cancel = self.subcommand("cancel", self.cancel, "Cancel a single run.")
+        cancel.add_argument("id", type=int, metavar="ID")
 
     def start(self, user: User, options: dict[str, Any]) -> int:
         """Start a run; with --wait print its output, 1 where it did not succeed."""
@@ -67,17 +75,16 @@ class Command(ArboretumCommand):
         return EXIT_OK
 
     def show(self, user: User, options: dict[str, Any]) -> int:
-        """Show a run, of a batch or single."""
-        run = Run.objects.visible_to(user).filter(pk=options["id"]).first()
-        if run is None:
-            raise InvalidInput(f"There is no run {options['id']}.")
-        attempts = list(run.attempts.values("number", "outcome", "error_code", "latency_ms", "cost", "worker"))
-        events = list(run.events.values("attempt", "kind", "data", "created_at"))
-        facts = run_facts(run)
-        lines = [f"{name:<13} {_shown(value)}" for name, value in facts.items() if value is not None]
-        table = self.table(list(attempts[0]), [list(a.values()) for a in attempts]) if attempts else "No attempts yet."
-        told = "\n".join(f"{event['kind']:<12} {orjson.dumps(event['data']).decode()}" for event in events)
-        self.emit({**facts, "attempts": attempts, "events": events}, "\n".join([*lines, "", table, told]).strip())
+        """Show a run, of a batch or single: who it is, its timeline, and the messages as the model saw them."""
+        story = run_story(find_run(user, options["id"]))
+        attempt = options["attempt"]
+        if attempt is not None and attempt not in story.said:
+            made = ", ".join(map(str, story.said)) or "none"
+            raise InvalidInput(f"Run {story.run.pk} has no attempt {attempt}; it has made: {made}.")
+        draw = conversation_text if options["messages"] else story_text
+        width = shutil.get_terminal_size().columns
+        text = draw(story, attempt, width, has_colour=wants_colour(self.stdout))
+        self.emit(story_facts(story, attempt), text)
         return EXIT_OK
 
     def cancel(self, user: User, options: dict[str, Any]) -> int:
@@ -85,31 +92,6 @@ class Command(ArboretumCommand):
         run = cancel_run(user, options["id"])
         self.emit(run_facts(run), f"Run {run.pk} is {run.state}.")
         return EXIT_OK
-
-
-def run_facts(run: Run) -> dict[str, Any]:
-    """Return a run as JSON-ready data. Costs queries where the agent was not fetched with it."""
-    return {
-        "id": run.pk,
-        "state": run.state,
-        "agent": str(run.agent_version),
-        "input": run.input,
-        "output": run.output,
-        "parsed": run.parsed,
-        "error_code": run.error_code,
-        "error_message": run.error_message,
-        "attempts": run.attempt,
-        "latency_ms": run.latency_ms,
-        "input_tokens": run.input_tokens,
-        "output_tokens": run.output_tokens,
-        "cost": float(run.cost),
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-    }
-
-
-def _shown(value: Any) -> str:
-    return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else str(value)
 
 
 def _columns(text: str) -> dict[str, Any]:

@@ -123,3 +123,21 @@ def test_schema_of_a_thousand_levels_is_refused():
 def test_invalid_reply_breaks_the_schema(schema: dict[str, Any]):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken_answer(schema), schema)
+
+
+def test_references_lead_to_the_definitions():
+    schema = {
+        "$defs": {"kind": {"enum": ["billing", "bug"]}, "pair": {"type": "array", "items": {"$ref": "#/$defs/kind"}}},
+        "type": "object",
+        "properties": {"kinds": {"$ref": "#/$defs/pair", "minItems": 2, "maxItems": 2}},
+        "required": ["kinds"],
+    }
+
+    assert answer(schema, "a bug") == {"kinds": ["bug", "bug"]}
+
+
+def test_a_definition_that_holds_itself_is_refused():
+    schema = {"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1}}, "$ref": "#/$defs/a"}
+
+    with pytest.raises(WorkError, match="too deep"):
+        answer(schema)

@@ -184,3 +184,32 @@ async def test_text_arguments_go_out_as_they_are():
     steps = [{"name": "calculator", "arguments": '{"expression": '}]
     completion = await client().complete(simulated(tool_calls=steps))
     assert completion.tool_calls[0].arguments == '{"expression": '
+
+
+SCHEMA = {"type": "object", "properties": {"kind": {"enum": ["billing", "bug"]}}, "required": ["kind"]}
+
+
+def asked_again(text: str, *before: Message, mismatch: float = 0.3) -> CompletionRequest:
+    """Return a request with an output schema, whose answers break it at the given rate."""
+    parameters = {"simulated": {"latency": 0, "mismatch": mismatch}}
+    return ask(messages=(Message("user", text), *before), parameters=parameters, output_schema=SCHEMA)
+
+
+async def test_answers_break_the_schema_as_often_as_set():
+    answers = [(await client().complete(asked_again(f"bug {n}"))).text for n in range(400)]
+    assert 80 < answers.count('["unexpected"]') < 160
+    assert set(answers) == {'["unexpected"]', '{"kind":"bug"}'}
+
+
+async def test_a_broken_answer_stays_broken_until_the_messages_change():
+    broken = [n for n in range(40) if "unexpected" in (await client().complete(asked_again(f"bug {n}"))).text]
+    assert broken
+    assert all(["unexpected" in (await client().complete(asked_again(f"bug {n}"))).text for n in broken])
+    told = (Message("assistant", '["unexpected"]'), Message("user", "Answer again."))
+    mended = [(await client().complete(asked_again(f"bug {n}", *told))).text for n in broken]
+    assert '{"kind":"bug"}' in mended
+
+
+async def test_without_a_schema_nothing_is_broken():
+    request = ask("Hello", parameters={"simulated": {"latency": 0, "mismatch": 1}})
+    assert "unexpected" not in (await client().complete(request)).text

@@ -24,6 +24,7 @@ SIMULATED = provider_type("simulated")
         {"latency": {"distribution": "exponential", "mean": 1}, "output_tokens": {"distribution": "fixed", "value": 9}},
         {"errors": {"rate_limited": 0.5, "server_error": 0.5, "retry_after": 2}},
         {"keywords": {"billing": ["invoice", "charged twice"]}},
+        {"mismatch": 0.25},
         {"tool_calls": [{"name": "now"}, [{"name": "now", "arguments": {}}, {"name": "x", "arguments": "{broken"}]]},
     ],
 )

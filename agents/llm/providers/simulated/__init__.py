@@ -13,6 +13,8 @@ An agent sets it up in its parameter `simulated`, an object; every field may be 
   `retry_after` (seconds) comes with rate_limited and overloaded. Default: none.
 - `reply`: `text` (the default; JSON where the call has an output schema), `echo` (the last user message verbatim,
   whatever max_tokens or a schema say) or `invalid` (JSON that breaks the schema).
+- `mismatch`: the probability that an answer to an output schema breaks it. It is drawn from the messages, so that a
+  model that is asked again, with its broken answer before it, draws anew. Default 0.
 - `keywords`: `{"option": ["word", ...]}`, words that speak for an option of an enum beside the option's own.
 - `tool_calls`: steps to play back before the answer, each `{"name": ..., "arguments": {...}}` or a list of these.
 

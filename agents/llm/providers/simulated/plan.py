@@ -47,6 +47,10 @@ class Draws:
         """Return the even draw that decides on an error at call number `call` of the client."""
         return even_draw(blake2b(call.to_bytes(8, "big"), key=self.digest, digest_size=8).digest())
 
+    def mismatch(self) -> float:
+        """Return the even draw that decides whether an answer breaks its schema."""
+        return even_draw(blake2b(b"mismatch", key=self.digest, digest_size=8).digest())
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -103,13 +107,15 @@ def _output_tokens(text: str, calls: Sequence[ToolCall]) -> int:
 
 def _answer(request: CompletionRequest, settings: Settings, draws: Draws) -> tuple[str, str]:
     """Return the text of the answer and why it ends there."""
-    if settings.reply == "invalid":
+    if settings.reply == "invalid" or (request.output_schema is not None and draws.mismatch() < settings.mismatch):
         return orjson.dumps(broken_answer(request.output_schema)).decode(), "stop"
-    message = next((message.content for message in reversed(request.messages) if message.role == "user"), "")
+    asked = [message.content for message in request.messages if message.role == "user"]
     if settings.reply == "echo":
-        return message, "stop"
+        return asked[-1] if asked else "", "stop"
     if request.output_schema is not None:
-        return _limited(write_answer(request.output_schema, message, settings.keywords, draws.seed), request)
+        # All of them: the last may only say what was wrong with the answer before.
+        text = write_answer(request.output_schema, "\n".join(asked), settings.keywords, draws.seed)
+        return _limited(text, request)
     prose = write_prose(draws.seed, math.ceil(settings.output_tokens.at(draws.output_tokens)))
     last = request.messages[-1] if request.messages else None
     if last is not None and last.role == "tool":

@@ -32,9 +32,10 @@ _FORMATS = {
 class SchemaAnswer:
     """Writes one answer. Enums of texts go by the words of the message, texts are extracts of it."""
 
-    def __init__(self, message: str, keywords: Mapping[str, Sequence[str]], seed: int) -> None:
-        """Answer to `message`; `keywords` are further words for the options of enums."""
+    def __init__(self, message: str, keywords: Mapping[str, Sequence[str]], seed: int, root: Any = None) -> None:
+        """Answer to `message`; `keywords` are further words for the options of enums, `root` holds the `$defs`."""
         self._message = message
+        self._root = root
         self._words = Counter(_WORD.findall(message.lower()))
         self._keywords = keywords
         self._rng = random.Random(seed)
@@ -47,8 +48,8 @@ class SchemaAnswer:
             raise _refusal("is too deep or asks for too many values")
         if not isinstance(schema, Mapping):
             return write_prose(self._rng.getrandbits(32), 4)
-        if "$ref" in schema:
-            raise _refusal("holds a $ref, which the simulated provider does not follow")
+        if schema.get("$ref") is not None:
+            return self.value({**schema, "$ref": None, **self._definition(schema["$ref"])}, depth + 1)
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
@@ -57,6 +58,14 @@ class SchemaAnswer:
             if schema.get(name):
                 return self.value({**schema, name: None, **schema[name][0]}, depth + 1)
         return self._typed(schema, depth)
+
+    def _definition(self, reference: str) -> Any:
+        place, _, name = reference.rpartition("/")
+        if place not in ("#/$defs", "#/definitions"):
+            raise _refusal(
+                "holds a $ref that leads elsewhere than to its $defs, and the simulated provider stays there"
+            )
+        return self._root[place[2:]][name]
 
     def _typed(self, schema: Mapping[str, Any], depth: int) -> Any:
         match _type_of(schema):
@@ -140,7 +149,7 @@ class SchemaAnswer:
 def write_answer(schema: Mapping[str, Any], message: str, keywords: Mapping[str, Sequence[str]], seed: int) -> str:
     """Return JSON that satisfies `schema`, as SchemaAnswer makes it. Raises WorkError `invalid_request`."""
     try:
-        return orjson.dumps(SchemaAnswer(message, keywords, seed).value(schema)).decode()
+        return orjson.dumps(SchemaAnswer(message, keywords, seed, schema).value(schema)).decode()
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise _refusal("is not a valid JSON schema") from None
 

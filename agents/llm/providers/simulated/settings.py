@@ -38,6 +38,7 @@ class Settings:
     errors: tuple[tuple[ErrorCode, float], ...] = ()
     retry_after: float | None = None
     reply: str = "text"
+    mismatch: float = 0.0
     keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     tool_calls: Script = ()
 
@@ -97,6 +98,7 @@ _RULES: Mapping[str, Rule] = {
     "output_tokens": _parsed_later,
     "errors": mapping,
     "reply": _reply,
+    "mismatch": number(0, 1),
     "keywords": _keywords,
     "tool_calls": _parsed_later,
 }
