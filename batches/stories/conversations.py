@@ -10,7 +10,7 @@ from agents.repairs import repair_message
 from agents.services import spec_of
 from batches.execution.noting import LONGEST_EVENT_TEXT
 from batches.models import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind
-from workers.errors import InvalidInput
+from workers.errors import ErrorCode, InvalidInput
 
 from .moments import Attachment, Said
 
@@ -34,8 +34,9 @@ def said_in(run: Run, attempt: Attempt, events: Sequence[RunEvent]) -> tuple[Sai
     """Return what was said in `attempt` after the first messages, from its `events` in order."""
     said: list[Said] = []
     steps = [event for event in events if event.data.get("step")]
+    is_given_up = attempt.error_code == ErrorCode.SCHEMA_MISMATCH
     for step, group in groupby(steps, key=lambda event: int(event.data["step"])):
-        said += _step(step, list(group))
+        said += _step(step, list(group), is_asked_again=not (is_given_up and step == attempt.steps))
     if run.attempt == attempt.number and attempt.outcome == AttemptOutcome.SUCCEEDED:
         said.append(Said("assistant", run.output, attempt.steps))
     return tuple(said)
@@ -53,7 +54,7 @@ def _attachment(part: Part) -> Attachment:
     return Attachment(f"{name}{shown}", len(part.url))
 
 
-def _step(step: int, events: Sequence[RunEvent]) -> Iterable[Said]:
+def _step(step: int, events: Sequence[RunEvent], *, is_asked_again: bool) -> Iterable[Said]:
     """Yield what the model said in a step, and what it was told then."""
     calls = tuple(_tool_call(event.data) for event in events if event.kind == RunEventKind.TOOL_CALL)
     if calls:
@@ -65,7 +66,8 @@ def _step(step: int, events: Sequence[RunEvent]) -> Iterable[Said]:
             yield _kept("tool", data.get("result"), step, name=data.get("name"), answers=data.get("id"))
         elif event.kind == RunEventKind.REJECTED:
             yield _kept("assistant", data.get("answer"), step)
-            yield Said("user", repair_message(str(data.get("problem"))).content, step)
+            if is_asked_again:
+                yield Said("user", repair_message(str(data.get("problem"))).content, step)
 
 
 def _kept(

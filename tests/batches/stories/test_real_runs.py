@@ -88,3 +88,24 @@ def test_the_messages_are_those_that_the_model_saw(engine: Engine, is_batch: boo
         calls = sum(moment.calls for moment in story.timeline if moment.kind is MomentKind.CALL)
         assert calls == (count + 1) * (1 + len(script))
         assert ("42" in [said.text for said in story.conversation()]) is bool(script)
+
+
+@pytest.mark.parametrize("is_batch", [True, False])
+def test_the_last_answer_that_was_rejected_is_told_and_nothing_is_said_to_it(engine: Engine, is_batch: bool) -> None:
+    agent = make_agent(
+        output_schema=SCHEMA, max_repairs=1, parameters={"simulated": {"latency": 0, "reply": "invalid"}}
+    )
+    version = agent.current_version
+    if is_batch:
+        (claimed,) = claim(make_batch(version=version, rows=ROWS[:1]))
+    else:
+        (claimed,) = claim_singles([make_single_run(version, ROWS[0]).pk], open_lease("p", None))
+    executor = Executor(AgentCache(engine), ClientPool(), "here:1:1")
+    store_outcomes([engine.submit(executor.execute(claimed)).result()])
+
+    run = Run.objects.get(pk=claimed.id)
+    assert run.error_code == "schema_mismatch"
+    said = run_story(run).conversation()
+    assert [(one.role, one.step) for one in said[1:]] == [("assistant", 1), ("user", 1), ("assistant", 2)]
+    assert "rejected" in str(said[2].text)
+    assert said[3].text
