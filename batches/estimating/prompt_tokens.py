@@ -1,7 +1,7 @@
 """The tokens of the first call of each row, as its prompt tells them."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -47,7 +47,7 @@ def rows_of(batch: Batch, *fields: str) -> Iterator[tuple[Any, ...]]:
         yield from page.order_by("id").values_list(*fields)
 
 
-def prompt_sizes(batch: Batch) -> array[int]:
+def prompt_sizes(batch: Batch) -> Sequence[int]:
     """Return the tokens of the prompt of each row of `batch`, four bytes a row."""
     counter = PromptCounter(batch.agent_version)
     rows = rows_of(batch, "input_kind", "input_json")
