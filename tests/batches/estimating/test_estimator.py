@@ -2,48 +2,24 @@
 
 import math
 import random
-from collections.abc import Callable, Sequence
 
 import pytest
 
-from batches.estimating.estimator import EndedRow, estimate_totals
+from batches.estimating.estimator import estimate_totals
 from batches.estimating.interval import Cell, sum_of
-from batches.estimating.sampling import choose_places
-from batches.estimating.strata import Frame
+from tests.support.simulated_costs import (
+    INPUT_PRICE,
+    Lengths,
+    alike,
+    frame_of,
+    is_held,
+    mixed,
+    pilot_of,
+    priced,
+    simulated_batch,
+)
 
-INPUT_PRICE, OUTPUT_PRICE = 0.15, 0.60
 DRAWS = 250
-Lengths = Callable[[random.Random], float]
-
-
-def priced(prompt: int, input_tokens: int, output_tokens: int) -> EndedRow:
-    cost = (input_tokens * INPUT_PRICE + output_tokens * OUTPUT_PRICE) / 1e6
-    return EndedRow(prompt, input_tokens, output_tokens, cost)
-
-
-def frame_of(rows: Sequence[EndedRow]) -> Frame:
-    frame = Frame()
-    for row in rows:
-        frame.add(row.prompt_tokens)
-    return frame
-
-
-def alike(draw: random.Random) -> float:
-    return 200
-
-
-def mixed(draw: random.Random) -> float:
-    return 2_000 * draw.lognormvariate(0, 0.3) if draw.random() < 0.1 else 100 * draw.lognormvariate(0, 0.3)
-
-
-def simulated_batch(draw: random.Random, lengths: Lengths, sigma: float, rows: int = 600) -> list[EndedRow]:
-    """Answers are lognormal about 60 tokens; the provider counts about an eighth more than was estimated."""
-    found = []
-    for _ in range(rows):
-        prompt = max(3, round(lengths(draw)))
-        output = round(60 * draw.lognormvariate(0, sigma))
-        found.append(priced(prompt, round(prompt * draw.uniform(1.07, 1.18)), output))
-    return found
 
 
 @pytest.mark.parametrize("lengths", [alike, mixed])
@@ -53,11 +29,9 @@ def test_the_interval_holds_in_about_nine_of_ten_batches(lengths: Lengths, sigma
     draw, held, ratios = random.Random(f"{lengths.__name__} {sigma} {sample}"), 0, []
     for seed in range(DRAWS):
         rows = simulated_batch(draw, lengths, sigma)
-        places = choose_places([row.prompt_tokens for row in rows], sample, seed)
-        totals = estimate_totals(frame_of(rows), [rows[place] for place in places], INPUT_PRICE)
-        truth = sum(row.cost for row in rows)
-        held += totals.cost.low <= truth <= totals.cost.high
-        ratios.append(totals.cost.value / truth)
+        totals = pilot_of(rows, sample, seed)
+        held += is_held(rows, totals)
+        ratios.append(totals.cost.value / sum(row.cost for row in rows))
     assert 0.86 <= held / DRAWS <= 0.97
     assert math.fsum(ratios) / DRAWS == pytest.approx(1, abs=0.03)
 

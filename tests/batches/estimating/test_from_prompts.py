@@ -79,7 +79,5 @@ def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(from_prompts, "TOLD_ROWS", 10)
     agent, told = make_agent(), []
     path = write(tmp_path / "in.csv", ["row"] * 25)
-    estimate_file(
-        agent.owner, agent.current_version, path, on_progress=lambda done, total: told.append((done, total))
-    )
+    estimate_file(agent.owner, agent.current_version, path, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(10, 25), (20, 25)]
