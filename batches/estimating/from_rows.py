@@ -54,8 +54,8 @@ def estimate_batch(batch: Batch, *, on_progress: Callable[[int, int], None] = la
     some order, they tell of the rest only as far as the lengths of prompts do. Raises InvalidInput with fewer than 5.
     """
     reading = _read(batch, on_progress)
-    needed = min(LEAST_PILOT, batch.total)
-    if len(reading.ended) < max(1, needed):
+    needed = max(1, min(LEAST_PILOT, batch.total))
+    if len(reading.ended) < needed:
         raise InvalidInput(f"Batch {batch.pk}: {len(reading.ended)} rows have ended; an estimate needs {needed}.")
     models = models_of(batch.agent_version)
     prices = prices_of(models)

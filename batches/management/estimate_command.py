@@ -17,6 +17,7 @@ from batches.estimating.sampling import LEAST_PILOT, MOST_PILOT, check_pilot
 from batches.execution.pilots import end_pilot
 from batches.manager import BatchManager, discard
 from batches.models import Batch
+from batches.states import BatchState
 from credentials.management.base import EXIT_INTERRUPTED, EXIT_OK, Options
 from credentials.models import User
 from workers.embedded.valkey import ensure_redis, stop_if_mine
@@ -28,7 +29,7 @@ from .watching import has_ended, watch
 
 Emit = Callable[[Any, str], None]
 Create = Callable[[User, Options], Batch]
-_FILE_OPTIONS = ("pilot", "name", "skip_bad_rows", "start_workers")
+_FILE_OPTIONS = ("pilot", "name", "skip_bad_rows", "no_cache", "start_workers")
 
 
 def add_estimate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,29 +89,31 @@ class EstimateCommand:
             stop_if_mine()
 
     def _start(self, user: User, options: Options) -> Batch:
-        """Return a new batch whose pilot runs. Nothing is left of one that cannot have it."""
+        """Return a new batch whose pilot runs. Nothing is left of one that cannot have it, or was stopped before."""
         batch = self._create(user, options)
         try:
             return BatchManager(user).pilot(batch, options["pilot"])
         except BaseException:
-            discard(batch)
+            # From here on nobody can start it.
+            if Batch.objects.filter(pk=batch.pk, state=BatchState.READY).update(state=BatchState.VALIDATING):
+                discard(batch)
             raise
 
     def _watch(self, batch: Batch, rows: int) -> None:
-        if batch.pilot is None:
-            # All of its rows.
-            watch(batch, self._console, is_over=has_ended)
+        self._say(f"Batch {batch.pk}: a pilot of {rows:,} of {batch.total:,} rows runs; Ctrl-C detaches.")
+        if rows == batch.total:
+            watch(batch, self._console)
         else:
-            self._say(f"Batch {batch.pk}: a pilot of {rows:,} rows runs; Ctrl-C detaches.")
             watch(batch, self._console, is_over=is_pilot_over, shown=lambda it: _shown(it, rows))
 
     @contextlib.contextmanager
     def _counting(self) -> Iterator[Callable[[int, int], None]]:
-        """Give what shows on a terminal how many rows are counted; elsewhere it shows nothing."""
-        with (
-            self._console.status("Counting tokens") if self._console.is_terminal else contextlib.nullcontext() as status
-        ):
-            yield lambda done, total: status.update(f"{done:,}/{total:,} rows counted") if status else None
+        """Give what shows how many rows are counted, on a terminal alone."""
+        if not self._console.is_terminal:
+            yield lambda done, total: None
+            return
+        with self._console.status("Counting tokens") as status:
+            yield lambda done, total: status.update(f"Counting tokens: {done:,} of {total:,} rows")
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -135,6 +135,37 @@ def test_who_watches_ends_the_pilot_when_its_rows_have_ended(monkeypatch: pytest
     assert (batch.state, is_pilot_over(batch)) == (BatchState.PAUSED, True)
 
 
+def test_a_pilot_that_is_stopped_while_its_rows_are_chosen_leaves_nothing(
+    csv_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    make_agent(make_superuser(), slug="echo")
+    monkeypatch.setattr("batches.manager.choose_pilot", stop)
+    assert run_command("batches", "estimate", "echo", csv_file, "--pilot", "5").code == 130
+    assert (Batch.objects.count(), Run.objects.count()) == (0, 0)
+
+
+def test_a_batch_that_was_started_is_kept_whatever_stops_the_command(
+    csv_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    make_agent(make_superuser(), slug="echo")
+    monkeypatch.setattr("batches.manager.publish_leases", stop)
+    assert run_command("batches", "estimate", "echo", csv_file, "--pilot", "5").code == 130
+    batch = Batch.objects.get()
+    assert (batch.state, len(batch.pilot), Run.objects.count()) == (BatchState.RUNNING, 5, 30)
+
+
+def test_a_batch_without_rows_cannot_be_estimated() -> None:
+    batch = make_batch(make_superuser())
+    result = run_command("batches", "estimate", "--batch", str(batch.pk))
+    assert (result.code, "0 rows have ended; an estimate needs 1" in result.err) == (2, True)
+
+
 def test_status_says_that_a_pilot_runs() -> None:
     batch = make_batch(make_superuser(), rows=20)
     BatchManager(batch.owner).pilot(batch, 5)

@@ -124,16 +124,26 @@ def test_the_command_runs_a_pilot_and_the_batch_goes_on_after_it(worker_env: dic
     assert again["low"] == pytest.approx(float(batch.cost)) == again["high"]
 
 
-def test_a_pilot_whose_command_was_killed_is_paused_by_maintenance(worker_env: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_pilot_that_nobody_watches_any_more_is_paused_by_maintenance(
+    worker_env: dict[str, str], tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
     make_agent(make_superuser(), slug="echo")
     path = write_rows(tmp_path / "rows.csv", 60)
     arguments = ["batches", "estimate", "echo", str(path), "--pilot", "10"]
-    command = subprocess.Popen([sys.executable, "manage.py", *arguments], cwd=ROOT, env=worker_env)
+    command = subprocess.Popen(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=worker_env, stderr=subprocess.PIPE, text=True
+    )
     try:
-        wait_for(lambda: states() == [BatchState.RUNNING], 30, "the pilot to begin")
+        assert command.stderr is not None
+        # What it says when the pilot has begun.
+        assert "a pilot of 10 of 60 rows runs" in command.stderr.readline()
+        command.send_signal(sent)
+        _, rest = command.communicate(timeout=20)
     finally:
-        command.send_signal(signal.SIGKILL)
-        command.wait()
+        command.kill()
+    assert command.returncode == code
+    assert ("batches estimate --batch" in rest) is (sent is signal.SIGINT)
     with Workers(1, env=worker_env):
         wait_for(lambda: states() == [BatchState.PAUSED], 20, "maintenance to end the pilot")
     batch = Batch.objects.get()
