@@ -33,7 +33,7 @@ def test_every_name_of_the_code_exists(name: str) -> None:
         ("from {:g} to 1,000 and at most all", sampling.LEAST_PILOT),
         ("to {:,} and at most all", sampling.MOST_PILOT),
         ("up to {:g} of them", strata.MOST_STRATA),
-        ("{:g} rows of the pilot or more in each", strata.ROWS_A_STRATUM),
+        ("one for every {:g} rows of the pilot", strata.ROWS_A_STRATUM),
         ("where prompts become {:g} times longer at once", strata.WIDE_GAP),
         ("with {:g} times the skewness", interval.SKEW_FACTOR),
         ("with a {:.0%} interval", interval.CONFIDENCE),

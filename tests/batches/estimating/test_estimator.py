@@ -19,7 +19,7 @@ from tests.support.simulated_costs import (
     simulated_batch,
 )
 
-DRAWS = 250
+DRAWS, ROWS = 200, 400
 
 
 @pytest.mark.parametrize("lengths", [alike, mixed])
@@ -28,7 +28,7 @@ DRAWS = 250
 def test_the_interval_holds_in_about_nine_of_ten_batches(lengths: Lengths, sigma: float, sample: int) -> None:
     draw, held, ratios = random.Random(f"{lengths.__name__} {sigma} {sample}"), 0, []
     for seed in range(DRAWS):
-        rows = simulated_batch(draw, lengths, sigma)
+        rows = simulated_batch(draw, lengths, sigma, ROWS)
         totals = pilot_of(rows, sample, seed)
         held += is_held(rows, totals)
         ratios.append(totals.cost.value / sum(row.cost for row in rows))
