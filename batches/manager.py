@@ -18,15 +18,19 @@ from agents.prompts import template
 from credentials.models import User
 from workers.errors import InvalidInput
 
+from .accepting import BadRows, accept_input
 from .access import require_access
 from .creating import insert_rows
+from .estimating.sampling import choose_pilot
 from .execution.cancelling import cancel_rows
-from .inputs import InputReport, check_input, open_input
+from .inputs import InputReport
 from .models import Batch, Run
 from .models.batch import InputKind
 from .publishing import lease_messages_wanted, publish_finalize, publish_leases
 from .states import ACTIVE_BATCH_STATES, BatchState, Priority, RunState
 from .telling import tell_changed
+
+__all__ = ["LARGEST_WEIGHT", "RETRYABLE_STATES", "BadRows", "BatchManager", "BatchOptions", "discard"]
 
 log = structlog.get_logger(__name__)
 
@@ -55,15 +59,6 @@ class BatchOptions:
     skip_bad_rows: bool = False
     use_cache: bool = True
     metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-class BadRows(InvalidInput):
-    """The input has bad rows and the user did not choose to skip them; `report` names each by line and reason."""
-
-    def __init__(self, report: InputReport) -> None:
-        """Hold the report of the check."""
-        super().__init__(report.describe())
-        self.report = report
 
 
 class BatchManager:
@@ -96,13 +91,7 @@ class BatchManager:
         require_access(self._user, version)
         options = options or BatchOptions()
         _check_share(options.priority, options.weight)
-        prompt = template(version.prompt)
-        if columns := open_input(path).columns:
-            prompt.check(columns)
-            check_columns(version.attachments, columns)
-        report = check_input(path, [*prompt.names, *version.attachments])
-        if report.problem_count and not (options.skip_bad_rows and report.total):
-            raise BadRows(report)
+        report = accept_input(version, path, skip_bad_rows=options.skip_bad_rows)
         batch = self._new_batch(version, report, options)
         try:
             insert_rows(batch, report, on_progress, use_cache=options.use_cache)
@@ -134,6 +123,19 @@ class BatchManager:
         require_access(self._user, batch.agent_version)
         self._move(batch, [BatchState.READY], BatchState.RUNNING, started_at=Coalesce("started_at", Now()))
         publish_leases(batch.pk, lease_messages_wanted(batch.remaining))
+        return batch
+
+    def pilot(self, batch: Batch, rows: int) -> Batch:
+        """Start a ready batch with a pilot: `rows` of its rows, short and long prompts among them, run first, alone.
+
+        When they have ended the batch is paused (`batches.execution.pilots`). A pilot of all rows is the batch itself,
+        which runs to its end. Raises InvalidInput where `rows` is not 5 to 1,000, or more than there are.
+        """
+        require_access(self._user, batch.agent_version)
+        places = choose_pilot(batch, rows)
+        pilot = places if len(places) < batch.total else None
+        self._move(batch, [BatchState.READY], BatchState.RUNNING, pilot=pilot, started_at=Coalesce("started_at", Now()))
+        publish_leases(batch.pk, lease_messages_wanted(rows))
         return batch
 
     def pause(self, batch: Batch, reason: str = "") -> Batch:

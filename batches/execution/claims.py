@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from batches.ids import batch_run_id
 from batches.models import Batch, BatchQuerySet, Run, RunQuerySet
 from batches.states import BatchState, RunState
 
@@ -70,9 +71,20 @@ def runnable_batches() -> BatchQuerySet:
 def due_rows(batch_id: int | OuterRef) -> RunQuerySet:
     """Return the rows of a batch that may be taken now, in the order of the input (index `run_pending`).
 
-    The batch may be that of an outer query.
+    The batch may be that of an outer query. Of a batch with a pilot these are too many: see `takeable_rows`.
     """
     return Run.objects.filter(_DUE, batch_id=batch_id, state=RunState.PENDING, crash_slice=None).order_by("id")
+
+
+def takeable_rows(batch_id: int, pilot: Sequence[int] | None) -> RunQuerySet:
+    """Return the due rows of a batch; while it has a `pilot`, those at its places alone."""
+    due = due_rows(batch_id)
+    return due if pilot is None else due.filter(id__in=pilot_ids(batch_id, pilot))
+
+
+def pilot_ids(batch_id: int, pilot: Sequence[int]) -> list[int]:
+    """Return the ids of the rows at a pilot's places."""
+    return [batch_run_id(batch_id, place) for place in pilot]
 
 
 class Claim(list[ClaimedRun]):
@@ -84,14 +96,16 @@ class Claim(list[ClaimedRun]):
 def claim_batch(batch_id: int, lease_id: int, limit: int, *, without: Collection[int] = ()) -> Claim:
     """Take up to `limit` due runs of a running batch, in the order of the input; none of the versions in `without`.
 
-    Nothing is taken of a batch that is not running. Rivals never get the same row: PostgreSQL locks and skips, SQLite
-    lets one writer in at a time. Raises LeaseLost where the lease lives no more.
+    Nothing is taken of a batch that is not running, and while it has a pilot nothing but the pilot's rows. Rivals never
+    get the same row: PostgreSQL locks and skips, SQLite lets one writer in at a time. Raises LeaseLost where the lease
+    lives no more.
     """
     with transaction.atomic():
         require_live(lease_id)
-        if not runnable_batches().filter(pk=batch_id).exists():
+        found = list(runnable_batches().filter(pk=batch_id).values_list("pilot", flat=True))
+        if not found:
             return Claim()
-        due = due_rows(batch_id)
+        due = takeable_rows(batch_id, found[0])
         if without:
             due = due.exclude(agent_version__in=without)
         due = due.select_for_update(skip_locked=True)

@@ -23,11 +23,12 @@ from batches.publishing import (
 from batches.states import BatchState, RunState
 
 from .cancelling import cancel_rows
-from .claims import due_rows, runnable_batches
+from .claims import runnable_batches, takeable_rows
 from .clock import now_plus
 from .evicting import evict_answers
 from .expiring import expire_batches
 from .leadership import lead
+from .pilots import end_pilots
 from .reaping import reap, return_forgotten, return_unheld
 from .storing import LIVE_STATES
 
@@ -79,9 +80,10 @@ def offer_batches() -> int:
     running = list(runnable_batches().order_by("-priority", "pk"))
     # Those that nobody works on come first, by priority.
     for batch in sorted(running, key=lambda batch: at_work.get(batch.pk, 0) > 0):
-        if number < MOST_OFFERED and due_rows(batch.pk).exists():
+        if number < MOST_OFFERED and takeable_rows(batch.pk, batch.pilot).exists():
             # One at least: who works on it may not know of these rows.
-            wanted = max(1, lease_messages_wanted(batch.remaining) - at_work.get(batch.pk, 0))
+            rows = batch.remaining if batch.pilot is None else len(batch.pilot)
+            wanted = max(1, lease_messages_wanted(rows) - at_work.get(batch.pk, 0))
             publish_leases(batch.pk, wanted)
             number += wanted
     return number
@@ -146,6 +148,7 @@ STEPS = (
     return_unheld,
     go_on_cancelling,
     expire_batches,
+    end_pilots,
     offer_batches,
     offer_singles,
     finalize_ended,

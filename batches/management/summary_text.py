@@ -61,6 +61,8 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
         lines.append(f"  reason   {batch.state_reason}")
     if batch.state not in TERMINAL_BATCH_STATES:
         lines.append(f"  share    {share_text(batch)}")
+    if batch.pilot and batch.state not in TERMINAL_BATCH_STATES:
+        lines.append(f"  pilot    {rows_text(len(batch.pilot))} run first, alone")
     lines.append(f"  rows     {batch.total:,}: {', '.join(shown)}" + skipped_text(batch))
     if counts.states["running"] or counts.suspects:
         lines.append(f"  in hand  {counts.states['running']:,} running" + suspects_text(counts.suspects))

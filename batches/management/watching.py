@@ -1,6 +1,7 @@
 """Watching a batch from the command line until it ends."""
 
 import time
+from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError, connection
 from redis.exceptions import RedisError
@@ -23,19 +24,31 @@ NO_WORKER = (
 NO_DATABASE = "The database does not answer. Waiting for it."
 
 
-def watch(batch: Batch, console: Console) -> Batch:
+def has_ended(batch: Batch) -> bool:
+    """Return whether nothing of `batch` is left to wait for."""
+    return batch.state in TERMINAL_BATCH_STATES
+
+
+def watch(
+    batch: Batch,
+    console: Console,
+    *,
+    is_over: Callable[[Batch], bool] = has_ended,
+    shown: Callable[[Batch], Batch] = lambda batch: batch,
+) -> Batch:
     """Show the progress of `batch` on `console` until it has ended, and return it as it then is.
 
-    One row is read four times a second. Says once when no worker is alive, and once when the database does not answer;
-    then it waits until it does. Ctrl-C raises KeyboardInterrupt.
+    `is_over` may tell another end, `shown` what to show of it. One row is read four times a second. Says once when no
+    worker is alive, and once when the database does not answer; then it waits until it does. Ctrl-C raises
+    KeyboardInterrupt.
     """
     worker_check, told = 0.0, False
     row = PatientRow(batch, console)
     with ProgressDisplay(console) as display:
         while True:
             if row.refresh():
-                display.show(batch)
-            if batch.state in TERMINAL_BATCH_STATES:
+                display.show(shown(batch))
+            if is_over(batch):
                 return batch
             if not told and time.monotonic() > worker_check:
                 worker_check = time.monotonic() + WORKERS_SECONDS

@@ -3,12 +3,14 @@
 import argparse
 import contextlib
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from agents.selectors import get_version
+from batches.management.estimate_command import EstimateCommand, add_estimate_arguments
 from batches.management.summary_text import batch_facts, rows_text, share_text, summary_facts, summary_text
 from batches.management.watching import watch
 from batches.manager import LARGEST_WEIGHT, BadRows, BatchManager, BatchOptions
@@ -42,6 +44,10 @@ class Command(ArboretumCommand):
         create = self.subcommand("create", self.create, "Create a batch; `batches resume ID` starts it.")
         _add_creation(create)
         create.add_argument("--start", action="store_true", help="Start it at once.")
+        estimate = self.subcommand("estimate", self.estimate, "Say what a file will take, before it runs.")
+        add_estimate_arguments(estimate)
+        _add_choices(estimate)
+        _add_start_workers(estimate)
         listing = self.subcommand("list", self.list, "List the latest batches.")
         listing.add_argument("--state", choices=BatchState.values)
         self._with_id("status", self.status, "Show where a batch stands.")
@@ -85,6 +91,11 @@ class Command(ArboretumCommand):
         then = "" if options["start"] else f" Start it: manage.py batches resume {batch.pk}"
         self.emit(batch_facts(batch), f"Created batch {batch.pk} ({batch}) with {batch.total:,} rows.{then}")
         return EXIT_OK
+
+    def estimate(self, user: User, options: dict[str, Any]) -> int:
+        """Say what a file or a batch will take in tokens and money; with a pilot, run a few of its rows first."""
+        with self._telling_bad_rows():
+            return EstimateCommand(self._console(), self.emit, self._create).run(user, options)
 
     def list(self, user: User, options: dict[str, Any]) -> int:
         """List the latest batches that the user may see."""
@@ -164,8 +175,14 @@ class Command(ArboretumCommand):
             skip_bad_rows=options["skip_bad_rows"],
             use_cache=not options["no_cache"],
         )
-        try:
+        with self._telling_bad_rows():
             return BatchManager(user).create(version, options["file"], chosen)
+
+    @contextlib.contextmanager
+    def _telling_bad_rows(self) -> Iterator[None]:
+        """Name the bad rows on standard error, and end with what can be done about them."""
+        try:
+            yield
         except BadRows as error:
             self.say(str(error))
             raise InvalidInput("Nothing was created. Mend the rows, or leave them out with --skip-bad-rows.") from None
@@ -213,6 +230,11 @@ def detached_text(batch: Batch, start_workers: bool) -> str:
 def _add_creation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="SLUG[@N]")
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV with a header row, or JSONL.")
+    _add_choices(parser)
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be chosen about a new batch."""
     parser.add_argument("--name", default="", help="By default the file's name.")
     _add_share(parser, "normal", 1)
     parser.add_argument("--no-cache", action="store_true", help="Let no stored answer serve a row.")
