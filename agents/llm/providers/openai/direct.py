@@ -7,14 +7,9 @@ from aiohttp import hdrs
 from multidict import istr
 from yarl import URL
 
-from agents.llm.providers.base import ProviderConfig
-from workers.errors import ErrorCode, WorkError
-
-from .errors import error_of_response
-from .large_bodies import LARGE_BODY_BYTES, large_bodies
-from .network import (
+from agents.llm.http.large_bodies import LARGE_BODY_BYTES, large_bodies
+from agents.llm.http.network import (
     CONNECT_SECONDS,
-    DEFAULT_BASE_URL,
     ERROR_BODY_BYTES,
     JSON_OVERHEAD,
     PLACEHOLDER_KEY,
@@ -26,6 +21,11 @@ from .network import (
     tls_context,
     too_large,
 )
+from agents.llm.providers.base import ProviderConfig
+from workers.errors import ErrorCode, WorkError
+
+from .errors import error_of_response
+from .kind import DEFAULT_BASE_URL
 
 # Below what servers and load balancers keep an idle connection for, so that a call seldom meets one just closed:
 # such a call fails as a connection error, since nobody can tell whether the server has taken it.

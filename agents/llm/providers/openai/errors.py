@@ -4,20 +4,16 @@ Statuses, codes and types: https://platform.openai.com/docs/guides/error-codes; 
 differently is recognised by its words.
 """
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
+from agents.llm.http.messages import LONGEST_MESSAGE, clean_message
+from agents.llm.http.retry_after import parse_retry_after
 from agents.llm.rate_headers import rate_limit_headers
 from workers.errors import ErrorCode, WorkError
-
-_MAX_MESSAGE = 500
-_MAX_RETRY_AFTER = 86_400.0
 
 # What the body says outweighs the status: servers send these with 400, 403, 404 and 429 alike.
 _NAMED = {
@@ -91,46 +87,6 @@ def error_of_event(error: Any, secret: str) -> WorkError:
     return WorkError(code, clean_message(message, secret) or "the provider reported an error without a message")
 
 
-def clean_message(text: str, secret: str) -> str:
-    """Return `text` fit to be shown and stored: one line, printable, at most 500 characters, without the key."""
-    if secret:
-        text = text.replace(secret, "[key]")
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * _MAX_MESSAGE]).split())
-    return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"
-
-
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait that the headers tell, from 0 to a day; None where they tell none.
-
-    `retry-after-ms` is OpenAI's and Azure's; `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3).
-    """
-    seconds = _seconds(headers.get("retry-after-ms", ""), 1e-3)
-    if seconds is None:
-        value = headers.get("retry-after", "")
-        seconds = _seconds(value, 1.0)
-        if seconds is None:
-            seconds = _until(value)
-    return None if seconds is None else min(max(seconds, 0.0), _MAX_RETRY_AFTER)
-
-
-def _seconds(value: str, unit: float) -> float | None:
-    try:
-        number = float(value) * unit
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _until(value: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError, IndexError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
-
-
 def _detail(body: bytes) -> dict[str, Any]:
     try:
         parsed = orjson.loads(body)
@@ -149,7 +105,7 @@ def _by_body(status: int, detail: dict[str, Any], message: str) -> ErrorCode | N
 
 
 def _is_too_large(message: str) -> bool:
-    words = message[: 4 * _MAX_MESSAGE].lower()
+    words = message[: 4 * LONGEST_MESSAGE].lower()
     found = _LIMIT_AND_REQUESTED.search(words)
     if found is not None:
         limit, requested = (int(number.replace(",", "")) for number in found.groups())

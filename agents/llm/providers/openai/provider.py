@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import orjson
 from aiohttp import hdrs
 
+from agents.llm.http.network import cannot_be_sent
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.types import Chunk, Completion, CompletionRequest
 from workers.errors import ErrorCode, WorkError
 
 from .direct import DirectCaller
-from .network import cannot_be_sent
 from .wire import parse_completion, parse_json, request_body
 
 if TYPE_CHECKING:

@@ -7,29 +7,34 @@ from typing import Any, cast
 
 import aiohttp
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, OpenAIError, RequestOptions
+from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient, OpenAIError, RequestOptions
 
-from agents.llm.providers.base import ProviderConfig
-from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
-from workers.errors import ErrorCode, WorkError
-
-from .assembler import Assembler
-from .errors import clean_message
-from .network import (
+from agents.llm.http.messages import clean_message
+from agents.llm.http.network import (
     CONNECT_SECONDS,
-    DEFAULT_BASE_URL,
     JSON_OVERHEAD,
     PLACEHOLDER_KEY,
     USER_AGENT,
     can_be_header,
     cannot_be_sent,
 )
-from .sse import ALIVE, read_events
-from .transport import GuardedClient, is_event_stream, transport_error
+from agents.llm.http.sse import ALIVE, read_events
+from agents.llm.http.transport import GuardedClient, is_event_stream, transport_error
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
+from workers.errors import ErrorCode, WorkError
+
+from .assembler import Assembler
+from .errors import error_of_response
+from .kind import DEFAULT_BASE_URL
 from .wire import parse_completion, parse_json, request_body
 
 _DRAIN_SECONDS = 0.1
 _LIST_SECONDS = 30.0
+
+
+class _Client(GuardedClient, DefaultAioHttpClient):
+    """The guarded client on the SDK's aiohttp transport."""
 
 
 class SDKProvider:
@@ -37,7 +42,12 @@ class SDKProvider:
 
     def __init__(self, config: ProviderConfig) -> None:
         """Build the SDK's client, which takes about 30 ms and does not connect yet."""
-        http_client = GuardedClient(max_body_bytes=config.max_answer_bytes * JSON_OVERHEAD, secret=config.api_key)
+        http_client = _Client(
+            max_body_bytes=config.max_answer_bytes * JSON_OVERHEAD,
+            secret=config.api_key,
+            sort_error=error_of_response,
+            own_headers=frozenset({b"openai-organization"}),
+        )
         self._sdk = AsyncOpenAI(
             api_key=config.api_key or PLACEHOLDER_KEY,
             admin_api_key="",

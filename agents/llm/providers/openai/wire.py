@@ -9,13 +9,14 @@ from typing import Any
 import orjson
 
 from agents.llm.errors import BilledError
+from agents.llm.http.messages import clean_message
 from agents.llm.rate_headers import rate_limit_headers
 from agents.llm.tokens import estimate_request_tokens, estimate_tokens
 from agents.llm.types import MOST_TOKENS, Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
 from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
 
-from .errors import clean_message, error_of_event
+from .errors import error_of_event
 
 
 def request_body(request: CompletionRequest, *, stream: bool) -> dict[str, Any]:

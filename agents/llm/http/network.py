@@ -8,9 +8,8 @@ import aiohttp
 
 from workers.errors import ErrorCode, WorkError
 
-from .errors import clean_message
+from .messages import clean_message
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 # The SDK insists on a key; servers that need none ignore this one.
 PLACEHOLDER_KEY = "no-key"
 USER_AGENT = "arboretum"
