@@ -4,7 +4,7 @@ import math
 
 import orjson
 
-from agents.llm.types import CompletionRequest, Message
+from agents.llm.types import CompletionRequest, Message, ToolCall, Usage
 
 BYTES_PER_TOKEN = 4
 # What the chat format adds to each message: its role and its delimiters.
@@ -40,3 +40,9 @@ def estimate_request_tokens(request: CompletionRequest) -> int:
     if request.output_schema is not None:
         total += estimate_tokens(orjson.dumps(dict(request.output_schema)).decode())
     return total
+
+
+def estimate_usage(request: CompletionRequest, text: str, calls: tuple[ToolCall, ...]) -> Usage:
+    """Return about what a call took whose answer is `text` and `calls`, for servers that do not say."""
+    output = estimate_tokens(text) + sum(estimate_tokens(call.name + call.arguments) for call in calls)
+    return Usage(estimate_request_tokens(request), output)

@@ -1,6 +1,7 @@
 """What both ways of calling have in common below the JSON: bounds, headers, TLS, and how failures are sorted."""
 
 import ssl
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TypeGuard
 
@@ -17,6 +18,9 @@ CONNECT_SECONDS = 10.0
 # JSON writes a character of three bytes as an escape of six, and wraps the answer in fields of its own.
 JSON_OVERHEAD = 4
 ERROR_BODY_BYTES = 64 * 1024
+
+SortError = Callable[[int, Mapping[str, str], bytes, str], WorkError]
+"""Returns the error that a response other than 2xx stands for: of its status, headers, body (may be cut), secret."""
 
 
 @cache

@@ -1,7 +1,7 @@
 """The HTTP client under the SDK: sends only our own headers, bounds what it reads, raises classified errors."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -9,7 +9,15 @@ import httpx2
 
 from workers.errors import ErrorCode, WorkError
 
-from .network import ERROR_BODY_BYTES, cannot_be_sent, compressed_unasked, network_error, tls_context, too_large
+from .network import (
+    ERROR_BODY_BYTES,
+    SortError,
+    cannot_be_sent,
+    compressed_unasked,
+    network_error,
+    tls_context,
+    too_large,
+)
 
 # An allow-list: SDKs add headers from the environment and telemetry of their own, and the client keeps cookies.
 _SENT_HEADERS = frozenset(
@@ -20,10 +28,6 @@ _NO_COMPRESSION = (b"accept-encoding", b"identity")
 
 # It logs every request at INFO, which would be a line a call.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
-
-
-SortError = Callable[[int, Mapping[str, str], bytes, str], WorkError]
-"""Returns the error that a response other than 2xx stands for: of its status, headers, body (may be cut), secret."""
 
 
 class GuardedClient(httpx2.AsyncClient):

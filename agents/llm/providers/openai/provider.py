@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 import orjson
 from aiohttp import hdrs
 
+from agents.llm.http.direct import DirectCaller
+from agents.llm.http.json_body import parse_json
 from agents.llm.http.network import cannot_be_sent
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.types import Chunk, Completion, CompletionRequest
 from workers.errors import ErrorCode, WorkError
 
-from .direct import DirectCaller
-from .wire import parse_completion, parse_json, request_body
+from .errors import error_of_response
+from .headers import own_headers
+from .kind import DEFAULT_BASE_URL
+from .wire import parse_completion, request_body
 
 if TYPE_CHECKING:
     from .sdk import SDKProvider
@@ -27,7 +31,13 @@ class OpenAIProvider:
     def __init__(self, config: ProviderConfig) -> None:
         """Call as `config` says. Raises WorkError `invalid_request` where no request could be built of it."""
         self._config = config
-        self._direct = DirectCaller(config, "/chat/completions")
+        self._direct = DirectCaller(
+            config,
+            config.base_url or DEFAULT_BASE_URL,
+            "/chat/completions",
+            own_headers=own_headers(config),
+            sort_error=error_of_response,
+        )
         self._sdk: SDKProvider | None = None
         self._is_closed = False
 

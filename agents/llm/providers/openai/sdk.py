@@ -1,14 +1,13 @@
 """Calls through the OpenAI SDK: it sends, what comes back is read by `wire` and `assembler`."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import aiohttp
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient, OpenAIError, RequestOptions
 
+from agents.llm.http.json_body import parse_json
 from agents.llm.http.messages import clean_message
 from agents.llm.http.network import (
     CONNECT_SECONDS,
@@ -18,7 +17,7 @@ from agents.llm.http.network import (
     can_be_header,
     cannot_be_sent,
 )
-from agents.llm.http.sse import ALIVE, read_events
+from agents.llm.http.sse import ALIVE, drain, read_events
 from agents.llm.http.transport import GuardedClient, is_event_stream, transport_error
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
@@ -27,9 +26,8 @@ from workers.errors import ErrorCode, WorkError
 from .assembler import Assembler
 from .errors import error_of_response
 from .kind import DEFAULT_BASE_URL
-from .wire import parse_completion, parse_json, request_body
+from .wire import parse_completion, request_body
 
-_DRAIN_SECONDS = 0.1
 _LIST_SECONDS = 30.0
 
 
@@ -134,7 +132,7 @@ class SDKProvider:
         try:
             async for data in events:
                 if data == b"[DONE]":
-                    await _drain(events)
+                    await drain(events)
                     break
                 yield TextDelta(assembler.add(parse_json(data, content_type)) if data != ALIVE else "")
         except (httpx2.HTTPError, aiohttp.ClientError) as error:
@@ -148,11 +146,3 @@ class SDKProvider:
         """
         said = clean_message(str(error), self._secret) if isinstance(error, OpenAIError) else "not valid as JSON"
         return cannot_be_sent(f"{type(error).__name__}: {said}")
-
-
-async def _drain(events: AsyncIterator[bytes]) -> None:
-    """Read what follows the last event, so that the connection can be used again; a server that goes on is cut."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in events:
-                pass

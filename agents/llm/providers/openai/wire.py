@@ -11,7 +11,7 @@ import orjson
 from agents.llm.errors import BilledError
 from agents.llm.http.messages import clean_message
 from agents.llm.rate_headers import rate_limit_headers
-from agents.llm.tokens import estimate_request_tokens, estimate_tokens
+from agents.llm.tokens import estimate_usage
 from agents.llm.types import MOST_TOKENS, Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
 from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
@@ -53,18 +53,6 @@ def is_strict(schema: Any) -> bool:
             return False
         return all(map(is_strict, fields.values()))
     return all(is_strict(value) for name, value in schema.items() if name not in DATA_KEYWORDS)
-
-
-def parse_json(body: bytes | bytearray | str, content_type: str) -> dict[str, Any]:
-    """Return the JSON object in `body`. Raises WorkError `bad_response` where it is none."""
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        kind = clean_message(content_type.partition(";")[0][:50], "") or "no content type"
-        raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer is not valid JSON ({kind})") from None
-    if not isinstance(parsed, dict):
-        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer is not a JSON object")
-    return parsed
 
 
 def parse_completion(
@@ -109,7 +97,7 @@ def make_completion(
     request: CompletionRequest,
 ) -> Completion:
     """Return the whole answer; `parsed` is what says usage, model and id. Raises BilledError where it was withheld."""
-    usage = parse_usage(parsed.get("usage")) or _estimated_usage(request, text, tool_calls)
+    usage = parse_usage(parsed.get("usage")) or estimate_usage(request, text, tool_calls)
     if finish_reason == "content_filter":
         raise BilledError(ErrorCode.CONTENT_POLICY, "the provider's content filter withheld the answer", usage)
     if refusal and not text and not tool_calls:
@@ -174,8 +162,3 @@ def _tool_call(item: Any) -> ToolCall:
     # Some servers send the arguments as an object in place of its text.
     written = arguments if isinstance(arguments, str) else orjson.dumps(arguments or {}).decode()
     return ToolCall(str(item.get("id") or ""), function["name"], written)
-
-
-def _estimated_usage(request: CompletionRequest, text: str, calls: tuple[ToolCall, ...]) -> Usage:
-    output = estimate_tokens(text) + sum(estimate_tokens(call.name + call.arguments) for call in calls)
-    return Usage(estimate_request_tokens(request), output)
