@@ -68,7 +68,7 @@ class DirectCaller:
         `within` is in seconds, for the connection and for each silence; `own_headers` are this call's.
         Raises WorkError for every failure, a status other than 2xx included. Never tries twice.
         """
-        headers = {_REQUEST_ID: correlation_id} if can_be_header(correlation_id) else None
+        headers: dict[str, str] | None = {_REQUEST_ID: correlation_id} if can_be_header(correlation_id) else None
         if own_headers:
             headers = {**(headers or {}), **own_headers}
         try:

@@ -1,5 +1,6 @@
-"""Reads the JSON of an answer."""
+"""Writes the JSON of a request and reads that of an answer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -7,6 +8,16 @@ import orjson
 from workers.errors import ErrorCode, WorkError
 
 from .messages import clean_message
+from .network import cannot_be_sent
+
+
+def to_json(body: Mapping[str, Any]) -> bytes:
+    """Return `body` as JSON. Raises WorkError `invalid_request` where it cannot be written."""
+    try:
+        return orjson.dumps(body)
+    except (TypeError, ValueError) as error:
+        # Only the type is told: the text may quote the prompt.
+        raise cannot_be_sent(f"{type(error).__name__}: not valid as JSON") from None
 
 
 def parse_json(body: bytes | bytearray | str, content_type: str) -> dict[str, Any]:
