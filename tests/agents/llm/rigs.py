@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from agents.llm.client import LLMClient
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.registry import provider_type
-from agents.llm.types import CompletionRequest
+from agents.llm.types import CompletionRequest, EmbeddingRequest
 from tests.support.provider_server import FakeServer
 from workers.errors import ErrorCode
 
@@ -19,6 +19,9 @@ class Rig(Protocol):
 
     def request(self, text: str = "Hello there", **values: Any) -> CompletionRequest:
         """Return a request that is answered with its own text, unless set otherwise."""
+
+    def embedding(self, *inputs: str, **values: Any) -> EmbeddingRequest:
+        """Return a request for the vectors of `inputs`."""
 
     def play(self, steps: list[list[dict[str, Any]]]) -> None:
         """Ask for these tool calls before answering."""
@@ -44,6 +47,10 @@ class SimulatedRig:
         parameters = {"simulated": dict(self.settings), **values.pop("parameters", {})}
         provider_type("simulated").check_parameters("sim-small", parameters)
         return ask(text, model="sim-small", parameters=parameters, **values)
+
+    def embedding(self, *inputs: str, **values: Any) -> EmbeddingRequest:
+        parameters = {"simulated": dict(self.settings), **values.pop("parameters", {})}
+        return EmbeddingRequest("sim-small", inputs, parameters, timeout=5.0, **values)
 
     def play(self, steps: list[list[dict[str, Any]]]) -> None:
         self.settings["tool_calls"] = steps
@@ -83,6 +90,9 @@ class OpenAIRig:
     def request(self, text: str = "Hello there", **values: Any) -> CompletionRequest:
         provider_type("openai").check_parameters("fake-small", values.get("parameters", {}))
         return ask(text, **values)
+
+    def embedding(self, *inputs: str, **values: Any) -> EmbeddingRequest:
+        return EmbeddingRequest("fake-small", inputs, values.pop("parameters", {}), timeout=5.0, **values)
 
     def play(self, steps: list[list[dict[str, Any]]]) -> None:
         self.server.configure(tool_calls=steps)

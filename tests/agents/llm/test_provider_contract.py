@@ -23,6 +23,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 CALCULATOR = ToolSpec("calculator", "Computes.", {"type": "object", "properties": {"expression": {"type": "string"}}})
+EMBEDS = pytest.mark.parametrize("rig", ["simulated", "openai"], indirect=True)
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -132,3 +133,30 @@ async def test_models_are_listed(rig: Rig):
     models = await rig.client.list_models()
     assert len(models) == 2
     assert all(isinstance(name, str) for name in models)
+
+
+@EMBEDS
+async def test_every_input_gets_a_vector_of_its_own(rig: Rig):
+    embedding = await rig.client.embed(rig.embedding("parcel", "invoice", "parcel"))
+    parcel, invoice, again = embedding.vectors
+    assert parcel == again != invoice
+    assert embedding.usage.input_tokens > 0
+    assert embedding.usage.output_tokens == 0
+    assert embedding.model
+    assert (await rig.client.embed(rig.embedding("invoice"))).vectors == (invoice,)
+    assert len({len(vector) for vector in embedding.vectors}) == 1
+
+
+@EMBEDS
+async def test_embeddings_have_the_dimensions_that_were_asked_for(rig: Rig):
+    embedding = await rig.client.embed(rig.embedding("parcel", parameters={"dimensions": 5}))
+    assert [len(vector) for vector in embedding.vectors] == [5]
+
+
+@EMBEDS
+@pytest.mark.parametrize("code", list(OpenAIRig.faults))
+async def test_errors_of_embeddings_are_classified(rig: Rig, code: ErrorCode):
+    rig.fail(code)
+    with pytest.raises(WorkError) as caught:
+        await rig.client.embed(rig.embedding("parcel"))
+    assert caught.value.code is code

@@ -13,6 +13,7 @@ from aiohttp import web
 from .call import Answer, Call
 from .config import ServerConfig
 from .counters import Counters
+from .embeddings import DIMENSIONS, embeddings_of, parse_embedding_call
 from .faults import answer_wrongly, error_body, json_response
 from .limits import KeyLimits
 from .streams import MIDWAY_FAULTS, stream_answer
@@ -42,6 +43,8 @@ class FakeServer:
         match request.path:
             case "/v1/chat/completions":
                 return await self._chat(request)
+            case "/v1/embeddings":
+                return await self._embed(request)
             case "/v1/models":
                 return self._models(request)
             case "/control":
@@ -82,6 +85,22 @@ class FakeServer:
             raise
         finally:
             counters.end()
+
+    async def _embed(self, request: web.BaseRequest) -> web.StreamResponse:
+        key = _key(request)
+        if self._refuses(key):
+            return _invalid_key()
+        try:
+            call = parse_embedding_call(await request.read(), key)
+        except (ValueError, KeyError) as error:
+            return json_response(error_body("invalid_request_error", None, str(error)), 400)
+        self.last_headers, self.last_body = dict(request.headers), call.body
+        fault = self._draw_fault(self.config, self.counters)
+        await asyncio.sleep(self.config.latency)
+        if fault is not None:
+            call.body = {**call.body, "messages": []}
+            return await answer_wrongly(fault, request, Answer.to(call, self.config), self.config)
+        return json_response(embeddings_of(call, call.body.get("dimensions", DIMENSIONS)))
 
     async def _answer(self, request: web.BaseRequest, key: str, counters: Counters) -> web.StreamResponse:
         if self._refuses(key):

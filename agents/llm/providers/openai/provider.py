@@ -1,4 +1,4 @@
-"""The client of OpenAI and compatible servers: plain calls go over aiohttp, the SDK does the rest."""
+"""The client of OpenAI and compatible servers: streams go through the SDK, all else over aiohttp alone."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,8 +10,9 @@ from agents.llm.http.direct import DirectCaller
 from agents.llm.http.json_body import parse_json, to_json
 from agents.llm.http.lazy import LazyClient
 from agents.llm.providers.base import ProviderConfig
-from agents.llm.types import Chunk, Completion, CompletionRequest
+from agents.llm.types import Chunk, Completion, CompletionRequest, Embedding, EmbeddingRequest
 
+from .embeddings import embedding_body, parse_embedding
 from .errors import error_of_response
 from .headers import own_headers
 from .kind import DEFAULT_BASE_URL
@@ -27,13 +28,8 @@ class OpenAIProvider:
     def __init__(self, config: ProviderConfig) -> None:
         """Call as `config` says. Raises WorkError `invalid_request` where no request could be built of it."""
         self._config = config
-        self._direct = DirectCaller(
-            config,
-            config.base_url or DEFAULT_BASE_URL,
-            "/chat/completions",
-            own_headers=own_headers(config),
-            sort_error=error_of_response,
-        )
+        self._direct = self._caller("/chat/completions")
+        self._embeddings = self._caller("/embeddings")
         self._sdk: LazyClient[SDKProvider] = LazyClient(f"{__package__}.sdk", lambda sdk: sdk.SDKProvider(config))
 
     async def complete(self, request: CompletionRequest) -> Completion:
@@ -50,6 +46,13 @@ class OpenAIProvider:
             async for chunk in chunks:
                 yield chunk
 
+    async def embed(self, request: EmbeddingRequest) -> Embedding:
+        """Return a vector for each input."""
+        sent = to_json(embedding_body(request))
+        body, headers = await self._embeddings.post(sent, request.timeout, request.correlation_id)
+        parsed = parse_json(body, headers.get(hdrs.CONTENT_TYPE, ""))
+        return parse_embedding(parsed, headers, request, self._config.api_key)
+
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the credential may use, sorted."""
         return await (await self._sdk.get()).list_models()
@@ -57,4 +60,14 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._direct.aclose()
+        await self._embeddings.aclose()
         await self._sdk.aclose()
+
+    def _caller(self, path: str) -> DirectCaller:
+        return DirectCaller(
+            self._config,
+            self._config.base_url or DEFAULT_BASE_URL,
+            path,
+            own_headers=own_headers(self._config),
+            sort_error=error_of_response,
+        )

@@ -108,9 +108,14 @@ def make_completion(
         usage=usage,
         finish_reason=str(finish_reason or "stop"),
         model=str(parsed.get("model") or request.model),
-        request_id=_printable(headers.get("x-request-id")) or _printable(parsed.get("id")),
+        request_id=request_id(headers, parsed),
         rate_limits=rate_limit_headers(headers),
     )
+
+
+def request_id(headers: Mapping[str, str], parsed: Mapping[str, Any]) -> str:
+    """Return what the provider calls this call, to be named to its support; empty where it says nothing."""
+    return _printable(headers.get("x-request-id")) or _printable(parsed.get("id"))
 
 
 def _printable(value: Any) -> str:
@@ -122,9 +127,25 @@ def parse_usage(usage: Any) -> Usage | None:
     """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable."""
     if not isinstance(usage, dict):
         return None
-    counts = [usage.get("prompt_tokens"), usage.get("completion_tokens", 0)]
-    known = [min(count, MOST_TOKENS) for count in counts if type(count) is int and count >= 0]  # True is no count.
-    return Usage(*known) if len(known) == len(counts) else None
+    sent, answered = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens", 0))
+    if sent is None or answered is None:
+        return None
+    cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
+    if cached is None:
+        # DeepSeek's name of it: https://api-docs.deepseek.com/guides/kv_cache
+        cached = _count(usage.get("prompt_cache_hit_tokens"))
+    reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+    return Usage(sent, answered, min(cached or 0, sent), min(reasoning or 0, answered))
+
+
+def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:
+    details = usage.get(group)
+    return _count(details.get(name)) if isinstance(details, dict) else None
+
+
+def _count(value: Any) -> int | None:
+    """Return `value` where it is a count of tokens, at most MOST_TOKENS; true is none."""
+    return min(value, MOST_TOKENS) if type(value) is int and value >= 0 else None
 
 
 def content_text(content: Any) -> str:
