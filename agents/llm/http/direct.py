@@ -1,4 +1,4 @@
-"""Posts JSON and reads the whole answer, on aiohttp alone: a plain call costs a third of what the SDK takes."""
+"""Sends JSON and reads the whole answer, on aiohttp alone: a plain call costs a third of what the SDK takes."""
 
 from collections.abc import Mapping
 
@@ -42,12 +42,12 @@ _HEADERS: Mapping[str, str] = {
 
 
 class DirectCaller:
-    """Posts to one URL with one key from one event loop, over as many connections as there are calls at once."""
+    """Calls one URL with one key from one event loop, over as many connections as there are calls at once."""
 
     def __init__(
         self, config: ProviderConfig, url: str, path: str, *, own_headers: Mapping[str, str], sort_error: SortError
     ) -> None:
-        """Post to `path` below `url` with the provider's `own_headers` beside the usual ones.
+        """Call `path` below `url` with the provider's `own_headers` beside the usual ones.
 
         Raises WorkError `invalid_request` where no request can be built of it.
         """
@@ -63,7 +63,7 @@ class DirectCaller:
     async def post(
         self, body: bytes, within: float, correlation_id: str | None, own_headers: Mapping[str, str] | None = None
     ) -> tuple[bytes | bytearray, Mapping[str, str]]:
-        """Return the answer's body and headers.
+        """Return the answer's body and headers to a POST of `body`.
 
         `within` is in seconds, for the connection and for each silence; `own_headers` are this call's.
         Raises WorkError for every failure, a status other than 2xx included. Never tries twice.
@@ -71,10 +71,19 @@ class DirectCaller:
         headers: dict[str, str] | None = {_REQUEST_ID: correlation_id} if can_be_header(correlation_id) else None
         if own_headers:
             headers = {**(headers or {}), **own_headers}
+        return await self._call(hdrs.METH_POST, body, within, headers)
+
+    async def get(self, within: float) -> tuple[bytes | bytearray, Mapping[str, str]]:
+        """Return the answer's body and headers to a GET; all else as `post` does."""
+        return await self._call(hdrs.METH_GET, None, within, None)
+
+    async def _call(
+        self, method: str, body: bytes | None, within: float, headers: Mapping[str, str] | None
+    ) -> tuple[bytes | bytearray, Mapping[str, str]]:
         try:
             session = self._session or self._open()
-            response = await session.post(
-                self._url, data=body, headers=headers, allow_redirects=False, timeout=self._timeouts(within)
+            response = await session.request(
+                method, self._url, data=body, headers=headers, allow_redirects=False, timeout=self._timeouts(within)
             )
             try:
                 return await self._read(response), response.headers

@@ -20,9 +20,7 @@ from .network import (
 )
 
 # An allow-list: SDKs add headers from the environment and telemetry of their own, and the client keeps cookies.
-_SENT_HEADERS = frozenset(
-    {b"host", b"authorization", b"content-type", b"content-length", b"accept", b"user-agent", b"x-request-id"}
-)
+_SENT_HEADERS = frozenset({b"host", b"content-type", b"content-length", b"accept", b"user-agent", b"x-request-id"})
 # A compressed body could unfold to a thousand times its size.
 _NO_COMPRESSION = (b"accept-encoding", b"identity")
 
@@ -41,7 +39,9 @@ class GuardedClient(httpx2.AsyncClient):
     ) -> None:
         """Read at most `max_body_bytes` of a whole body; `secret` never appears in a message.
 
-        `own_headers` are names, in lower case, of headers that the provider sends beside the usual ones.
+        `own_headers` are names, in lower case, of headers that the provider sends beside the usual ones: that of its
+        key, for one.
+
         Neither proxies nor .netrc nor certificates are taken from the environment, and redirects are not followed,
         so a call goes where the credential says and nowhere else.
         """

@@ -23,7 +23,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 CALCULATOR = ToolSpec("calculator", "Computes.", {"type": "object", "properties": {"expression": {"type": "string"}}})
-EMBEDS = pytest.mark.parametrize("rig", ["simulated", "openai"], indirect=True)
+WITHOUT_SDK = pytest.mark.parametrize("rig", ["simulated", "openai"], indirect=True)
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
@@ -129,13 +129,14 @@ async def test_calls_at_once_get_their_own_answers(rig: Rig):
     assert [completion.text for completion in completions] == [f"row {number}" for number in range(200)]
 
 
+@WITHOUT_SDK
 async def test_models_are_listed(rig: Rig):
     models = await rig.client.list_models()
     assert len(models) == 2
     assert all(isinstance(name, str) for name in models)
 
 
-@EMBEDS
+@WITHOUT_SDK
 async def test_every_input_gets_a_vector_of_its_own(rig: Rig):
     embedding = await rig.client.embed(rig.embedding("parcel", "invoice", "parcel"))
     parcel, invoice, again = embedding.vectors
@@ -147,13 +148,13 @@ async def test_every_input_gets_a_vector_of_its_own(rig: Rig):
     assert len({len(vector) for vector in embedding.vectors}) == 1
 
 
-@EMBEDS
+@WITHOUT_SDK
 async def test_embeddings_have_the_dimensions_that_were_asked_for(rig: Rig):
     embedding = await rig.client.embed(rig.embedding("parcel", parameters={"dimensions": 5}))
     assert [len(vector) for vector in embedding.vectors] == [5]
 
 
-@EMBEDS
+@WITHOUT_SDK
 @pytest.mark.parametrize("code", list(OpenAIRig.faults))
 async def test_errors_of_embeddings_are_classified(rig: Rig, code: ErrorCode):
     rig.fail(code)

@@ -12,14 +12,22 @@ from agents.llm.tokens import estimate_tokens
 from agents.llm.types import Embedding, EmbeddingRequest, Usage
 from workers.errors import ErrorCode, WorkError
 
+from .answers import parse_usage
+from .dialect import PLAIN, Dialect
 from .errors import error_of_event
-from .wire import parse_usage, request_id
+from .wire import request_id
 
 
-def embedding_body(request: EmbeddingRequest) -> dict[str, Any]:
-    """Return the body of the call; the parameters cannot change what Arboretum fills in."""
+def embedding_body(request: EmbeddingRequest, dialect: Dialect = PLAIN) -> dict[str, Any]:
+    """Return the body of the call; the parameters cannot change what Arboretum fills in.
+
+    Raises WorkError `invalid_request` where the server has no embeddings.
+    """
+    if not dialect.embeddings:
+        raise WorkError(ErrorCode.INVALID_REQUEST, f"the provider '{dialect.provider}' has no embeddings")
     parameters = dict(request.parameters)
-    body: dict[str, Any] = {**parameters.pop("extra_body", {}), **parameters}
+    body: dict[str, Any] = dict(parameters.pop("extra_body", {}))
+    body |= {dialect.embedding_names.get(name, name): value for name, value in parameters.items()}
     # As numbers: servers other than OpenAI know no base64.
     return body | {"model": request.model, "input": list(request.inputs), "encoding_format": "float"}
 

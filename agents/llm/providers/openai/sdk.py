@@ -21,14 +21,13 @@ from agents.llm.http.sse import ALIVE, drain, read_events
 from agents.llm.http.transport import GuardedClient, is_event_stream, transport_error
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
-from workers.errors import ErrorCode, WorkError
+from workers.errors import WorkError
 
 from .assembler import Assembler
+from .dialect import PLAIN, Dialect
 from .errors import error_of_response
-from .kind import DEFAULT_BASE_URL
+from .headers import own_headers
 from .wire import parse_completion, request_body
-
-_LIST_SECONDS = 30.0
 
 
 class _Client(GuardedClient, DefaultAioHttpClient):
@@ -38,27 +37,28 @@ class _Client(GuardedClient, DefaultAioHttpClient):
 class SDKProvider:
     """A client of OpenAI or a compatible server that uses nothing of the environment: no key, URL, header or proxy."""
 
-    def __init__(self, config: ProviderConfig) -> None:
+    def __init__(self, config: ProviderConfig, dialect: Dialect = PLAIN) -> None:
         """Build the SDK's client, which takes about 30 ms and does not connect yet."""
+        own = own_headers(config, dialect)
         http_client = _Client(
             max_body_bytes=config.max_answer_bytes * JSON_OVERHEAD,
             secret=config.api_key,
             sort_error=error_of_response,
-            own_headers=frozenset({b"openai-organization"}),
+            own_headers=frozenset(name.lower().encode() for name in own),
         )
         self._sdk = AsyncOpenAI(
             api_key=config.api_key or PLACEHOLDER_KEY,
             admin_api_key="",
             webhook_secret="",
-            organization=config.organisation,
+            organization="",
             project="",
-            # The SDK reads OPENAI_BASE_URL where it is given none.
-            base_url=config.base_url or DEFAULT_BASE_URL,
+            base_url=config.base_url,
             max_retries=0,
             http_client=http_client,
         )
         self._secret = config.api_key
-        self._authorization = f"Bearer {self._sdk.api_key}"
+        self._dialect = dialect
+        self._own_headers = own
         self._max_answer_bytes = config.max_answer_bytes
 
     async def complete(self, request: CompletionRequest) -> Completion:
@@ -81,25 +81,13 @@ class SDKProvider:
         finally:
             await response.aclose()
 
-    async def list_models(self) -> list[str]:
-        """Return the ids of the models that the credential may use, sorted."""
-        options = self._options(_LIST_SECONDS, None)
-        try:
-            response = await self._sdk.get("/models", cast_to=httpx2.Response, options=options)
-        except OpenAIError as error:
-            raise self._unexpected(error) from None
-        models = parse_json(response.content, response.headers.get("content-type", "")).get("data")
-        if not isinstance(models, list):
-            raise WorkError(ErrorCode.BAD_RESPONSE, "the list of models holds no data")
-        return sorted(str(model["id"]) for model in models if isinstance(model, dict) and model.get("id"))
-
     async def aclose(self) -> None:
         """Close the connections."""
         await self._sdk.close()
 
     async def _post(self, request: CompletionRequest, *, stream: bool) -> httpx2.Response:
         """Return the response with a status of 2xx, read whole unless `stream`."""
-        body = request_body(request, stream=stream)
+        body = request_body(request, self._dialect, stream=stream)
         options = self._options(request.timeout, request.correlation_id)
         try:
             # `with_raw_response.create` would cost half a millisecond more for the same bytes.
@@ -116,18 +104,18 @@ class SDKProvider:
         return cast(httpx2.Response, response)
 
     def _options(self, timeout: float, correlation_id: str | None) -> RequestOptions:
-        headers = {"Authorization": self._authorization, "User-Agent": USER_AGENT}
+        headers = {**self._own_headers, "User-Agent": USER_AGENT}
         if can_be_header(correlation_id):
             headers["X-Request-ID"] = correlation_id
         return {"headers": headers, "timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))}
 
     def _whole(self, response: httpx2.Response, request: CompletionRequest) -> Completion:
         parsed = parse_json(response.content, response.headers.get("content-type", ""))
-        return parse_completion(parsed, response.headers, request, self._secret)
+        return parse_completion(parsed, response.headers, request, self._secret, self._dialect)
 
     async def _read_stream(self, response: httpx2.Response, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         content_type = response.headers["content-type"]
-        assembler = Assembler(request, self._secret, self._max_answer_bytes)
+        assembler = Assembler(request, self._secret, self._max_answer_bytes, self._dialect)
         events = read_events(response.aiter_bytes(), self._max_answer_bytes * JSON_OVERHEAD)
         try:
             async for data in events:
