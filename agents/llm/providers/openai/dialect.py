@@ -78,6 +78,8 @@ class Dialect:
     file_form: Literal["file", "document_url"] = "file"
     embeddings: bool = True
     embedding_names: Mapping[str, str] = field(default_factory=dict)
+    # Where a key is checked, since the list of models is open to everybody; empty: the list checks it.
+    key_path: str = ""
     # Cut from the ids that the list of models tells.
     model_prefix: str = ""
 

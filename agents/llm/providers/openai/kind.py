@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +23,8 @@ _DATE = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
 class CompatibleType:
     """Builds clients of one vendor or kind of server.
 
-    `models` are those whose prices and sizes are known; `usual` holds for any other. `address_example` shows what a
-    base URL looks like where there is no default.
+    `models` are those whose prices and sizes are known; for any other hold the first of `usual_by_name` whose shell
+    pattern fits, else `usual`. `address_example` shows what a base URL looks like where there is no default.
     """
 
     name: str
@@ -32,6 +33,7 @@ class CompatibleType:
     needs_key: bool = True
     models: Mapping[str, ModelDefaults] = field(default_factory=dict)
     usual: ModelDefaults = UNKNOWN
+    usual_by_name: tuple[tuple[str, ModelDefaults], ...] = ()
     address_example: str = "https://host/v1"
 
     def connect(self, config: ProviderConfig) -> Provider:
@@ -54,7 +56,9 @@ class CompatibleType:
 
     def defaults(self, model: str) -> ModelDefaults:
         """Return the list prices and sizes of `model` where they are known; all of them can be overridden."""
-        return self.models.get(model) or self.models.get(_DATE.sub("", model)) or self.usual
+        known = self.models.get(model) or self.models.get(_DATE.sub("", model))
+        usual = (values for name, values in self.usual_by_name if fnmatchcase(model, name))
+        return known or next(usual, self.usual)
 
     def known_models(self) -> Mapping[str, ModelDefaults]:
         """Return the models whose list prices are known."""

@@ -31,9 +31,11 @@ class OpenAIProvider:
         """Call as `config` says, in `dialect`. Raises WorkError `invalid_request` where no request could be built."""
         self._config = config
         self._dialect = dialect
+        self._callers: list[DirectCaller] = []
         self._chat = self._caller("/chat/completions")
         self._embeddings = self._caller("/embeddings")
         self._models = self._caller("/models")
+        self._key_check = self._caller(dialect.key_path) if dialect.key_path else None
         self._sdk: LazyClient[SDKProvider] = LazyClient(
             f"{__package__}.sdk", lambda sdk: sdk.SDKProvider(config, dialect)
         )
@@ -61,20 +63,24 @@ class OpenAIProvider:
 
     async def list_models(self) -> list[str]:
         """Return the ids of the models that the credential may use, sorted."""
+        if self._key_check is not None:
+            await self._key_check.get(_LIST_SECONDS)
         body, headers = await self._models.get(_LIST_SECONDS)
         return parse_models(parse_json(body, headers.get(hdrs.CONTENT_TYPE, "")), self._dialect)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for caller in (self._chat, self._embeddings, self._models):
+        for caller in self._callers:
             await caller.aclose()
         await self._sdk.aclose()
 
     def _caller(self, path: str) -> DirectCaller:
-        return DirectCaller(
+        caller = DirectCaller(
             self._config,
             self._config.base_url,
             path,
             own_headers=own_headers(self._config, self._dialect),
             sort_error=error_of_response,
         )
+        self._callers.append(caller)
+        return caller
