@@ -1,5 +1,6 @@
 """What both ways of calling have in common below the JSON: bounds, headers, TLS, and how failures are sorted."""
 
+import errno
 import ssl
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -7,6 +8,7 @@ from typing import TypeGuard
 
 import aiohttp
 
+from agents.llm.errors import ConnectionFailed, ConnectionFault
 from workers.errors import ErrorCode, WorkError
 
 from .messages import clean_message
@@ -66,4 +68,13 @@ def network_error(error: Exception, secret: str) -> WorkError:
         return WorkError(ErrorCode.BAD_RESPONSE, f"the server's answer is not valid HTTP ({type(error).__name__})")
     # Its text would be what the server had sent so far.
     said = "" if isinstance(error, aiohttp.ServerDisconnectedError) else clean_message(str(error), secret)
-    return WorkError(ErrorCode.CONNECTION, f"the connection failed: {said or type(error).__name__}")
+    return ConnectionFailed(f"the connection failed: {said or type(error).__name__}", _fault(error))
+
+
+def _fault(error: Exception) -> ConnectionFault:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ConnectionFault.DNS
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return ConnectionFault.TLS
+    refused = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
+    return ConnectionFault.REFUSED if refused else ConnectionFault.OTHER

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_MAX_RETRY_AFTER = 86_400.0
+MAX_RETRY_AFTER = 86_400.0
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -19,7 +19,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = _seconds(value, 1.0)
         if seconds is None:
             seconds = _until(value)
-    return None if seconds is None else min(max(seconds, 0.0), _MAX_RETRY_AFTER)
+    return None if seconds is None else min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def _seconds(value: str, unit: float) -> float | None:

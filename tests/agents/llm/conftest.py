@@ -20,19 +20,27 @@ async def server() -> AsyncIterator[FakeServer]:
         yield running
 
 
+def connected(server: FakeServer, *, through_sdk: bool = False) -> LLMClient:
+    """Return a client of `server` that gives up on silence within a stream after 0.5 s and on answers beyond 100 kB.
+
+    With `through_sdk` plain calls go through the SDK, too.
+    """
+    config = ProviderConfig(api_key=KEY, base_url=server.base_url, max_answer_bytes=100_000)
+    provider = SDKProvider(config) if through_sdk else provider_type("openai").connect(config)
+    return LLMClient(provider, idle_timeout=0.5, max_answer_bytes=100_000)
+
+
 @pytest.fixture
 async def openai_client(server: FakeServer) -> AsyncIterator[LLMClient]:
-    """A client of `server` that gives up on silence within a stream after 0.5 s and on answers beyond 100 kB."""
-    config = ProviderConfig(api_key=KEY, base_url=server.base_url, max_answer_bytes=100_000)
-    client = LLMClient(provider_type("openai").connect(config), idle_timeout=0.5, max_answer_bytes=100_000)
+    """A client of `server`."""
+    client = connected(server)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
 async def sdk_client(server: FakeServer) -> AsyncIterator[LLMClient]:
-    """The like, whose plain calls go through the SDK, too."""
-    config = ProviderConfig(api_key=KEY, base_url=server.base_url, max_answer_bytes=100_000)
-    client = LLMClient(SDKProvider(config), idle_timeout=0.5, max_answer_bytes=100_000)
+    """The like, all of whose calls go through the SDK."""
+    client = connected(server, through_sdk=True)
     yield client
     await client.aclose()

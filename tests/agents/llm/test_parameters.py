@@ -26,7 +26,6 @@ def test_usual_parameters_pass(check):
             "stop": ["\n", "END"],
             "reasoning_effort": "low",
             "parallel_tool_calls": False,
-            "tool_choice": "auto",
             "extra_body": {"top_k": 5, "provider": {"order": ["a"]}},
         }
     )

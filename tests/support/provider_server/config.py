@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from .dialects import DIALECTS
+
 CHARGES = frozenset({"answer", "admission"})
 FAULTS = frozenset(
     {
@@ -51,6 +53,10 @@ class ServerConfig:
     reply: str = "echo"  # or "fixed": `text`, a JSON text for instance
     text: str = "Hello."
     tool_calls: list[list[dict[str, Any]]] = field(default_factory=list)  # steps of calls before the answer
+    dialect: str = ""  # which server it stands for (`dialects`); empty: one that takes everything
+    reasoning: str = ""  # what the model thinks before it answers
+    cached_tokens: int = 0  # of the prompt, as usage tells
+    reasoning_tokens: int = 0  # of the answer
     usage: bool = True  # whether the answer says its usage
     overrides: dict[str, Any] = field(default_factory=dict)  # put over the fields of a whole answer, whatever they are
     requests_per_window: int | None = None  # per key, over any window
@@ -73,6 +79,7 @@ class ServerConfig:
         unknown = sorted(set(values) - {one.name for one in fields(self)})
         unknown += sorted(set(values.get("faults", {})) - FAULTS)
         unknown += sorted({values.get("charge", "answer")} - CHARGES)
+        unknown += sorted({values.get("dialect", "")} - set(DIALECTS))
         if unknown:
             raise ValueError(f"unknown settings or faults: {', '.join(unknown)}")
         return replace(self, **values)

@@ -13,8 +13,9 @@ from aiohttp import web
 from .call import Answer, Call
 from .config import ServerConfig
 from .counters import Counters
+from .dialects import DIALECTS, Refused, ServerDialect
 from .embeddings import DIMENSIONS, embeddings_of, parse_embedding_call
-from .faults import answer_wrongly, error_body, json_response
+from .faults import answer_wrongly, json_response
 from .limits import KeyLimits
 from .streams import MIDWAY_FAULTS, stream_answer
 
@@ -47,11 +48,13 @@ class FakeServer:
                 return await self._embed(request)
             case "/v1/models":
                 return self._models(request)
+            case "/v1/key":
+                return self._invalid_key() if self._refuses(self._key(request)) else json_response(b'{"data": {}}')
             case "/control":
                 return self._control(await request.read())
             case "/stats":
                 return json_response(orjson.dumps(self.counters.as_dict(contents="contents" in request.query)))
-        return json_response(error_body("invalid_request_error", None, "Unknown path."), 404)
+        return self._bad_request("Unknown path.", 404)
 
     def _control(self, raw: bytes) -> web.Response:
         values = orjson.loads(raw)
@@ -66,16 +69,32 @@ class FakeServer:
         return json_response(b"{}")
 
     def _models(self, request: web.BaseRequest) -> web.Response:
-        if self._refuses(_key(request)):
-            return _invalid_key()
-        models = [{"id": name, "object": "model", "owned_by": "tests"} for name in self.config.models]
+        if not self._dialect.has_open_models and self._refuses(self._key(request)):
+            return self._invalid_key()
+        models = [
+            {"id": self._dialect.model_id(name), "object": "model", "owned_by": "tests"} for name in self.config.models
+        ]
         return json_response(orjson.dumps({"object": "list", "data": models}))
+
+    @property
+    def _dialect(self) -> ServerDialect:
+        return DIALECTS[self.config.dialect]
+
+    def _key(self, request: web.BaseRequest) -> str:
+        return self._dialect.key(request.headers)
+
+    def _invalid_key(self) -> web.Response:
+        body = self._dialect.error("invalid_request_error", "invalid_api_key", "Incorrect API key provided.", 401)
+        return json_response(body, 401)
+
+    def _bad_request(self, message: str, status: int = 400) -> web.Response:
+        return json_response(self._dialect.error("invalid_request_error", None, message, status), status)
 
     def _refuses(self, key: str) -> bool:
         return self.config.keys is not None and key not in self.config.keys
 
     async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
-        key = _key(request)
+        key = self._key(request)
         counters = self.counters
         counters.begin(key)
         try:
@@ -87,28 +106,34 @@ class FakeServer:
             counters.end()
 
     async def _embed(self, request: web.BaseRequest) -> web.StreamResponse:
-        key = _key(request)
+        key = self._key(request)
         if self._refuses(key):
-            return _invalid_key()
+            return self._invalid_key()
         try:
             call = parse_embedding_call(await request.read(), key)
+            self._dialect.check_embedding(call.body)
         except (ValueError, KeyError) as error:
-            return json_response(error_body("invalid_request_error", None, str(error)), 400)
+            return self._bad_request(str(error))
+        except Refused as error:
+            return self._bad_request(str(error), error.status)
         self.last_headers, self.last_body = dict(request.headers), call.body
         fault = self._draw_fault(self.config, self.counters)
         await asyncio.sleep(self.config.latency)
         if fault is not None:
             call.body = {**call.body, "messages": []}
             return await answer_wrongly(fault, request, Answer.to(call, self.config), self.config)
-        return json_response(embeddings_of(call, call.body.get("dimensions", DIMENSIONS)))
+        return json_response(embeddings_of(call, self._dialect.dimensions(call.body, DIMENSIONS)))
 
     async def _answer(self, request: web.BaseRequest, key: str, counters: Counters) -> web.StreamResponse:
         if self._refuses(key):
-            return _invalid_key()
+            return self._invalid_key()
         try:
             call = Call.parse(await request.read(), key)
+            self._dialect.check(request.headers, call.body)
         except (ValueError, KeyError) as error:
-            return json_response(error_body("invalid_request_error", None, str(error)), 400)
+            return self._bad_request(str(error))
+        except Refused as error:
+            return self._bad_request(str(error), error.status)
         self.last_headers, self.last_body = dict(request.headers), call.body
         config = self.config
         self._count(call, config, counters)
@@ -185,7 +210,9 @@ class FakeServer:
         self._tell(call, wait)
         headers = self._limits[call.key].headers(self.config)
         headers |= {"Retry-After": f"{wait:.3f}", "retry-after-ms": f"{wait * 1000:.0f}"}
-        return json_response(error_body("requests", "rate_limit_exceeded", "Rate limit reached."), 429, headers)
+        return json_response(
+            self._dialect.error("requests", "rate_limit_exceeded", "Rate limit reached.", 429), 429, headers
+        )
 
     def _draw_fault(self, config: ServerConfig, counters: Counters) -> str | None:
         if not config.faults or (config.fault_limit is not None and counters.faulted >= config.fault_limit):
@@ -198,14 +225,6 @@ class FakeServer:
                 return fault
             draw -= share
         return None
-
-
-def _key(request: web.BaseRequest) -> str:
-    return request.headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-def _invalid_key() -> web.Response:
-    return json_response(error_body("invalid_request_error", "invalid_api_key", "Incorrect API key provided."), 401)
 
 
 class _Server(web.Server):

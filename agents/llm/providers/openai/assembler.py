@@ -131,4 +131,4 @@ class Assembler:
     def _finished(self, call: _GrowingCall) -> ToolCall:
         if not call.name:
             raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds a tool call without a name")
-        return ToolCall(call.id, call.name, "".join(call.arguments))
+        return ToolCall(call.id, call.name, "".join(call.arguments) or "{}")

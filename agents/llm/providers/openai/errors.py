@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
+from agents.llm.errors import ResponseError
 from agents.llm.http.messages import LONGEST_MESSAGE, clean_message
-from agents.llm.http.retry_after import parse_retry_after
+from agents.llm.http.retry_after import MAX_RETRY_AFTER, parse_retry_after
 from agents.llm.rate_headers import rate_limit_headers
 from workers.errors import ErrorCode, WorkError
+
+from .error_body import read_error
 
 # What the body says outweighs the status: servers send these with 400, 403, 404 and 429 alike.
 _NAMED = {
@@ -29,6 +30,8 @@ _NAMED = {
     "model_not_found": ErrorCode.NOT_FOUND,
     "rate_limit_exceeded": ErrorCode.RATE_LIMITED,
     "overloaded_error": ErrorCode.OVERLOADED,
+    "API_KEY_INVALID": ErrorCode.INVALID_KEY,
+    "DeploymentNotFound": ErrorCode.NOT_FOUND,
 }
 _BY_STATUS = {
     401: ErrorCode.INVALID_KEY,
@@ -40,12 +43,18 @@ _BY_STATUS = {
     503: ErrorCode.OVERLOADED,
     529: ErrorCode.OVERLOADED,
 }
-_CONTEXT_PHRASES = ("maximum context length", "context window", "context length", "prompt is too long")
+_CONTEXT_PHRASES = (
+    "maximum context length",
+    "context window",
+    "context length",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+)
 # "Request too large for gpt-4o ... on tokens per min (TPM): Limit 30000, Requested 90000": it never fits, so waiting
 # helps nobody. OpenAI says so with 429 and Groq with 413, both by the name of a rate limit.
 _TOO_LARGE_PHRASE = "request too large"
 _LIMIT_AND_REQUESTED = re.compile(r"\blimit:? (\d[\d,]{0,20}).{0,60}?\brequested:? (\d[\d,]{0,20})", re.ASCII)
-_POLICY_PHRASES = ("content policy", "content management policy", "usage policies")
+_POLICY_PHRASES = ("content policy", "content management policy", "usage policies", "input was flagged")
 # A server that tells limits with its refusal keeps them for each model, as OpenAI does
 # (https://platform.openai.com/docs/guides/rate-limits); where it tells none, the refusal is taken to mean the key.
 _LIMITS_OF_THE_MODEL = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
@@ -59,21 +68,23 @@ def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secr
     where its body is a JSON object, as an API's own refusals are; any other body, such as a page of HTML, comes from
     a firewall in front of the API that dislikes this one request.
     """
-    detail = _detail(body)
+    detail = read_error(body)
     message = str(detail.get("message") or "")
     code = _by_body(status, detail, message)
     if code is None:
         is_firewall = status == 403 and not body.lstrip().startswith(b"{")
         code = ErrorCode.INVALID_REQUEST if is_firewall else _by_status(status)
     limits = rate_limit_headers(headers) if status == 429 else {}
-    retry_after = parse_retry_after(headers) if code in _TOLD_TO_WAIT else None
+    retry_after = _wait(headers, detail) if code in _TOLD_TO_WAIT else None
     said = clean_message(message, secret)
-    return WorkError(
+    return ResponseError(
         code,
         f"HTTP {status}: {said}" if said else f"HTTP {status}",
         retry_after=retry_after,
         is_of_one_model=code is ErrorCode.RATE_LIMITED and any(name in limits for name in _LIMITS_OF_THE_MODEL),
         rate_limits=limits,
+        status=status,
+        is_json=bool(detail),
     )
 
 
@@ -87,13 +98,10 @@ def error_of_event(error: Any, secret: str) -> WorkError:
     return WorkError(code, clean_message(message, secret) or "the provider reported an error without a message")
 
 
-def _detail(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    return error if isinstance(error, dict) else {"message": str(error)}
+def _wait(headers: Mapping[str, str], detail: Mapping[str, Any]) -> float | None:
+    """Return the seconds to wait that the headers tell, else those of the body."""
+    told = parse_retry_after(headers)
+    return min(detail["retry_after"], MAX_RETRY_AFTER) if told is None and "retry_after" in detail else told
 
 
 def _by_body(status: int, detail: dict[str, Any], message: str) -> ErrorCode | None:
@@ -114,7 +122,7 @@ def _is_too_large(message: str) -> bool:
 
 
 def _named(detail: dict[str, Any]) -> ErrorCode | None:
-    for field in ("code", "type"):
+    for field in ("code", "type", "reason"):
         name = detail.get(field)
         if isinstance(name, str) and name in _NAMED:
             return _NAMED[name]
