@@ -46,6 +46,7 @@ class ServerConfig:
 
     keys: list[str] | None = None  # allowed bearer keys; None: any, or none
     models: list[str] = field(default_factory=lambda: ["fake-small", "fake-large"])
+    has_models: bool = True  # whether there is a list of them
     latency: float = 0.0  # until the answer, or the first chunk of a stream
     latency_spread: float = 0.0  # added to it, evenly drawn
     chunk_delay: float = 0.0  # between the chunks of a stream

@@ -46,7 +46,7 @@ class FakeServer:
                 return await self._chat(request)
             case "/v1/embeddings":
                 return await self._embed(request)
-            case "/v1/models":
+            case "/v1/models" if self.config.has_models:
                 return self._models(request)
             case "/v1/key":
                 return self._invalid_key() if self._refuses(self._key(request)) else json_response(b'{"data": {}}')
