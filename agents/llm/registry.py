@@ -18,6 +18,7 @@ _PRESETS = (
     "vllm",
 )
 _MODULES = {
+    "anthropic": "agents.llm.providers.anthropic",
     "openai": "agents.llm.providers.openai",
     "simulated": "agents.llm.providers.simulated",
     **{name: f"agents.llm.providers.presets.{name}" for name in _PRESETS},

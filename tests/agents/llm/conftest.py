@@ -20,13 +20,13 @@ async def server() -> AsyncIterator[FakeServer]:
         yield running
 
 
-def connected(server: FakeServer, *, through_sdk: bool = False) -> LLMClient:
+def connected(server: FakeServer, provider_name: str = "openai", *, through_sdk: bool = False) -> LLMClient:
     """Return a client of `server` that gives up on silence within a stream after 0.5 s and on answers beyond 100 kB.
 
     With `through_sdk` plain calls go through the SDK, too.
     """
     config = ProviderConfig(api_key=KEY, base_url=server.base_url, max_answer_bytes=100_000)
-    provider = SDKProvider(config) if through_sdk else provider_type("openai").connect(config)
+    provider = SDKProvider(config) if through_sdk else provider_type(provider_name).connect(config)
     return LLMClient(provider, idle_timeout=0.5, max_answer_bytes=100_000)
 
 
@@ -42,5 +42,13 @@ async def openai_client(server: FakeServer) -> AsyncIterator[LLMClient]:
 async def sdk_client(server: FakeServer) -> AsyncIterator[LLMClient]:
     """The like, all of whose calls go through the SDK."""
     client = connected(server, through_sdk=True)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def anthropic_client(server: FakeServer) -> AsyncIterator[LLMClient]:
+    """The like for the Messages API."""
+    client = connected(server, "anthropic")
     yield client
     await client.aclose()

@@ -136,3 +136,13 @@ class OpenAIRig:
 
     def think(self, thought: str, tokens: int, cached_tokens: int) -> None:
         self.server.configure(reasoning=thought, reasoning_tokens=tokens, cached_tokens=cached_tokens)
+
+
+class AnthropicRig(OpenAIRig):
+    """The anthropic provider, set up by the same server."""
+
+    parameters: ClassVar[dict[str, Any]] = {"max_tokens": 500, "temperature": 0.5, "top_k": 5, "stop": "END"}
+    has_embeddings = False
+
+    def __init__(self, client: LLMClient, server: FakeServer) -> None:
+        super().__init__(client, server, "anthropic", "claude-haiku-4-5")

@@ -16,7 +16,7 @@ from workers.errors import ErrorCode, WorkError
 from .calls import call, read_stream
 from .conftest import connected
 from .preset_rigs import MODELS, PresetRig
-from .rigs import OpenAIRig, Rig, SimulatedRig
+from .rigs import AnthropicRig, OpenAIRig, Rig, SimulatedRig
 
 SCHEMA = {
     "type": "object",
@@ -26,13 +26,13 @@ SCHEMA = {
 }
 CALCULATOR = ToolSpec("calculator", "Computes.", {"type": "object", "properties": {"expression": {"type": "string"}}})
 # What the way of calling decides, and no dialect.
-WAYS = pytest.mark.parametrize("rig", ["simulated", "openai", "openai-sdk"], indirect=True)
-WITHOUT_SDK = pytest.mark.parametrize("rig", ["simulated", "openai", *MODELS], indirect=True)
+WAYS = pytest.mark.parametrize("rig", ["simulated", "openai", "openai-sdk", "anthropic"], indirect=True)
+WITHOUT_SDK = pytest.mark.parametrize("rig", ["simulated", "openai", "anthropic", *MODELS], indirect=True)
 PICTURE = ImagePart("data:image/png;base64,iVBORw0KGgo=")
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
-@pytest.fixture(params=["simulated", "openai", "openai-sdk", *MODELS])
+@pytest.fixture(params=["simulated", "openai", "openai-sdk", "anthropic", *MODELS])
 async def rig(request: pytest.FixtureRequest, server: FakeServer) -> AsyncIterator[Rig]:
     made = await _rig(request, server)
     yield made
@@ -47,6 +47,8 @@ async def _rig(request: pytest.FixtureRequest, server: FakeServer) -> Rig:
             return OpenAIRig(connected(server), server)
         case "openai-sdk":
             return OpenAIRig(connected(server, through_sdk=True), server)
+        case "anthropic":
+            return AnthropicRig(connected(server, "anthropic"), server)
     return PresetRig(request.param, server)
 
 

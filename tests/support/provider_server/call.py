@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -31,6 +31,14 @@ class Call:
             raise ValueError("model and messages are required")
         digest = blake2b(orjson.dumps(messages), digest_size=8).hexdigest()
         return cls(key, body, digest, len(raw) // 4)
+
+    def refusal(self, headers: Any, config: ServerConfig) -> str | None:
+        """Return what is wrong with the call, beside what its dialect says; None where nothing is."""
+        return None
+
+    def answer(self, config: ServerConfig) -> "Answer":
+        """Return the answer to the call."""
+        return Answer.to(self, config)
 
     @property
     def most_tokens(self) -> int:
@@ -82,7 +90,7 @@ class Answer:
     dialect: ServerDialect
 
     @classmethod
-    def to(cls, call: Call, config: ServerConfig) -> "Answer":
+    def to(cls, call: Call, config: ServerConfig) -> Self:
         """Return the answer to `call`."""
         calls = call.tool_calls(config.tool_calls)
         text = "" if calls else (config.text if config.reply == "fixed" else call.last_user_text)
@@ -94,6 +102,15 @@ class Answer:
             usage["completion_tokens_details"] = {"reasoning_tokens": config.reasoning_tokens}
         reason = "tool_calls" if calls else "stop"
         return cls(call, text, calls, reason, usage, config, DIALECTS[config.dialect])
+
+    def headers(self, headers: dict[str, str]) -> dict[str, str]:
+        """Return the headers of the answer, of which `headers` are OpenAI's."""
+        return headers
+
+    @property
+    def ending(self) -> bytes:
+        """What follows the last event of a stream."""
+        return b"data: [DONE]\n\n"
 
     def whole(self) -> bytes:
         """Return the body of a whole answer."""

@@ -59,6 +59,7 @@ class ServerConfig:
     cached_tokens: int = 0  # of the prompt, as usage tells
     reasoning_tokens: int = 0  # of the answer
     usage: bool = True  # whether the answer says its usage
+    models_page: int = 1000  # models on a page of Anthropic's list
     overrides: dict[str, Any] = field(default_factory=dict)  # put over the fields of a whole answer, whatever they are
     requests_per_window: int | None = None  # per key, over any window
     tokens_per_window: int | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from . import anthropic
 from .call import Answer, Call
 from .config import ServerConfig
 from .counters import Counters
@@ -43,7 +44,9 @@ class FakeServer:
         """Answer one HTTP request."""
         match request.path:
             case "/v1/chat/completions":
-                return await self._chat(request)
+                return await self._chat(request, Call)
+            case anthropic.PATH:
+                return anthropic.in_anthropics_words(await self._chat(request, anthropic.AnthropicCall))
             case "/v1/embeddings":
                 return await self._embed(request)
             case "/v1/models" if self.config.has_models:
@@ -71,6 +74,8 @@ class FakeServer:
     def _models(self, request: web.BaseRequest) -> web.Response:
         if not self._dialect.has_open_models and self._refuses(self._key(request)):
             return self._invalid_key()
+        if "anthropic-version" in request.headers:
+            return anthropic.models(request, self.config)
         models = [
             {"id": self._dialect.model_id(name), "object": "model", "owned_by": "tests"} for name in self.config.models
         ]
@@ -93,12 +98,12 @@ class FakeServer:
     def _refuses(self, key: str) -> bool:
         return self.config.keys is not None and key not in self.config.keys
 
-    async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _chat(self, request: web.BaseRequest, kind: type[Call]) -> web.StreamResponse:
         key = self._key(request)
         counters = self.counters
         counters.begin(key)
         try:
-            return await self._answer(request, key, counters)
+            return await self._answer(request, key, counters, kind)
         except (asyncio.CancelledError, ConnectionError):
             counters.aborted += 1
             raise
@@ -124,22 +129,27 @@ class FakeServer:
             return await answer_wrongly(fault, request, Answer.to(call, self.config), self.config)
         return json_response(embeddings_of(call, self._dialect.dimensions(call.body, DIMENSIONS)))
 
-    async def _answer(self, request: web.BaseRequest, key: str, counters: Counters) -> web.StreamResponse:
+    async def _answer(
+        self, request: web.BaseRequest, key: str, counters: Counters, kind: type[Call]
+    ) -> web.StreamResponse:
         if self._refuses(key):
             return self._invalid_key()
         try:
-            call = Call.parse(await request.read(), key)
+            call = kind.parse(await request.read(), key)
             self._dialect.check(request.headers, call.body)
+            refusal = call.refusal(request.headers, self.config)
         except (ValueError, KeyError) as error:
             return self._bad_request(str(error))
         except Refused as error:
             return self._bad_request(str(error), error.status)
+        if refusal is not None:
+            return self._bad_request(refusal)
         self.last_headers, self.last_body = dict(request.headers), call.body
         config = self.config
         self._count(call, config, counters)
         if config.overload_above is not None and self._in_service >= config.overload_above:
             counters.overloaded += 1
-            return await answer_wrongly("overloaded", request, Answer.to(call, config), config)
+            return await answer_wrongly("overloaded", request, call.answer(config), config)
         self._in_service += 1
         try:
             return await self._serve(request, call, config, counters)
@@ -149,7 +159,7 @@ class FakeServer:
     async def _serve(
         self, request: web.BaseRequest, call: Call, config: ServerConfig, counters: Counters
     ) -> web.StreamResponse:
-        answer = Answer.to(call, config)
+        answer = call.answer(config)
         limits = self._limits[call.key]
         wait = self._take(answer, limits, config, counters)
         if wait:
@@ -188,7 +198,7 @@ class FakeServer:
         if answer.call.body.get("stream") and (fault is None or fault in MIDWAY_FAULTS or fault == "content_filter"):
             if fault == "content_filter":
                 answer.finish_reason, fault = "content_filter", None
-            return await stream_answer(request, answer, config, headers, fault)
+            return await stream_answer(request, answer, config, answer.headers(headers), fault)
         if fault is not None:
             return await answer_wrongly(fault, request, answer, config)
         return json_response(answer.whole(), headers=headers)

@@ -8,9 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from agents.llm.errors import ResponseError
 from agents.llm.http.messages import LONGEST_MESSAGE, clean_message
-from agents.llm.http.retry_after import MAX_RETRY_AFTER, parse_retry_after
+from agents.llm.http.refusals import USUAL_STATUSES, code_of_status, refusal
 from agents.llm.rate_headers import rate_limit_headers
 from workers.errors import ErrorCode, WorkError
 
@@ -33,16 +32,6 @@ _NAMED = {
     "API_KEY_INVALID": ErrorCode.INVALID_KEY,
     "DeploymentNotFound": ErrorCode.NOT_FOUND,
 }
-_BY_STATUS = {
-    401: ErrorCode.INVALID_KEY,
-    402: ErrorCode.QUOTA_EXHAUSTED,
-    403: ErrorCode.INVALID_KEY,
-    404: ErrorCode.NOT_FOUND,
-    408: ErrorCode.TIMEOUT,
-    429: ErrorCode.RATE_LIMITED,
-    503: ErrorCode.OVERLOADED,
-    529: ErrorCode.OVERLOADED,
-}
 _CONTEXT_PHRASES = (
     "maximum context length",
     "context window",
@@ -58,34 +47,19 @@ _POLICY_PHRASES = ("content policy", "content management policy", "usage policie
 # A server that tells limits with its refusal keeps them for each model, as OpenAI does
 # (https://platform.openai.com/docs/guides/rate-limits); where it tells none, the refusal is taken to mean the key.
 _LIMITS_OF_THE_MODEL = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
-_TOLD_TO_WAIT = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED, ErrorCode.SERVER_ERROR, ErrorCode.TIMEOUT})
 
 
 def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secret: str) -> WorkError:
     """Return the error that a response other than 2xx stands for.
 
-    `body` may be cut; `secret` is the key, which a message never shows. A 403 that names no reason concerns the key
-    where its body is a JSON object, as an API's own refusals are; any other body, such as a page of HTML, comes from
-    a firewall in front of the API that dislikes this one request.
+    `body` may be cut; `secret` is the key, which a message never shows.
     """
     detail = read_error(body)
     message = str(detail.get("message") or "")
-    code = _by_body(status, detail, message)
-    if code is None:
-        is_firewall = status == 403 and not body.lstrip().startswith(b"{")
-        code = ErrorCode.INVALID_REQUEST if is_firewall else _by_status(status)
+    code = _by_body(status, detail, message) or code_of_status(status, body, USUAL_STATUSES)
     limits = rate_limit_headers(headers) if status == 429 else {}
-    retry_after = _wait(headers, detail) if code in _TOLD_TO_WAIT else None
-    said = clean_message(message, secret)
-    return ResponseError(
-        code,
-        f"HTTP {status}: {said}" if said else f"HTTP {status}",
-        retry_after=retry_after,
-        is_of_one_model=code is ErrorCode.RATE_LIMITED and any(name in limits for name in _LIMITS_OF_THE_MODEL),
-        rate_limits=limits,
-        status=status,
-        is_json=bool(detail),
-    )
+    is_of_one_model = any(name in limits for name in _LIMITS_OF_THE_MODEL)
+    return refusal(code, status, headers, detail, secret, limits=limits, is_of_one_model=is_of_one_model)
 
 
 def error_of_event(error: Any, secret: str) -> WorkError:
@@ -94,14 +68,8 @@ def error_of_event(error: Any, secret: str) -> WorkError:
     message = str(detail.get("message") or "")
     status = detail.get("code")
     status = status if isinstance(status, int) and 400 <= status <= 599 else 500
-    code = _by_body(status, detail, message) or _by_words(400, message) or _by_status(status)
+    code = _by_body(status, detail, message) or _by_words(400, message) or code_of_status(status, b"{", USUAL_STATUSES)
     return WorkError(code, clean_message(message, secret) or "the provider reported an error without a message")
-
-
-def _wait(headers: Mapping[str, str], detail: Mapping[str, Any]) -> float | None:
-    """Return the seconds to wait that the headers tell, else those of the body."""
-    told = parse_retry_after(headers)
-    return min(detail["retry_after"], MAX_RETRY_AFTER) if told is None and "retry_after" in detail else told
 
 
 def _by_body(status: int, detail: dict[str, Any], message: str) -> ErrorCode | None:
@@ -136,7 +104,3 @@ def _by_words(status: int, message: str) -> ErrorCode | None:
     if any(phrase in words for phrase in _CONTEXT_PHRASES):
         return ErrorCode.CONTEXT_LENGTH
     return ErrorCode.CONTENT_POLICY if any(phrase in words for phrase in _POLICY_PHRASES) else None
-
-
-def _by_status(status: int) -> ErrorCode:
-    return _BY_STATUS.get(status) or (ErrorCode.SERVER_ERROR if status >= 500 else ErrorCode.INVALID_REQUEST)

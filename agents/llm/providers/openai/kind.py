@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
 
+from agents.llm.http.address import check_address_and_key
 from agents.llm.providers.base import ModelDefaults, Provider, ProviderConfig, ProviderType
 from workers.errors import InvalidInput
 
@@ -44,10 +44,7 @@ class CompatibleType:
         base_url = config.base_url or self.default_base_url
         if not base_url:
             raise InvalidInput(f"base_url: the provider '{self.name}' needs one, such as {self.address_example}")
-        if not _is_http(base_url):
-            raise InvalidInput("base_url must start with http:// or https:// and name a host")
-        if not config.api_key.isascii() or not config.api_key.isprintable():
-            raise InvalidInput("the key must be printable ASCII without line breaks")
+        check_address_and_key(base_url, config.api_key)
         # aiohttp takes a tenth of a second to import; checking an agent must not.
         from .provider import OpenAIProvider
 
@@ -67,14 +64,6 @@ class CompatibleType:
     def check_parameters(self, model: str, parameters: Mapping[str, Any]) -> None:
         """Raise InvalidInput naming the first parameter that is wrong, and what is allowed."""
         check_chat_parameters(self.dialect, model, parameters)
-
-
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
 
 
 PROVIDER: ProviderType = CompatibleType(
