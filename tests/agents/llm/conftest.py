@@ -1,6 +1,7 @@
 """Fixtures of the model client's tests: the in-process server, and clients of it."""
 
 from collections.abc import AsyncIterator
+from importlib import import_module
 
 import pytest
 
@@ -11,6 +12,8 @@ from agents.llm.registry import provider_type
 from tests.support.provider_server import FakeServer, running_server
 
 KEY = "sk-test-0123456789abcdef"
+# On a busy machine its import takes seconds, which would count towards the first test's timeout.
+import_module("agents.llm.providers.anthropic.sdk")
 
 
 @pytest.fixture
