@@ -1,8 +1,13 @@
 """App configuration of `agents`."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from credentials.providers import ProviderFacts
 
 
 class AgentsConfig(AppConfig):
@@ -12,9 +17,9 @@ class AgentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell `credentials` whom to ask about providers."""
-        from credentials.providers import use_providers
+        from credentials.providers import ProviderSource, use_providers
 
-        use_providers(_provider_names, _needs_key)
+        use_providers(ProviderSource(_provider_names, _provider_facts))
 
 
 def _provider_names() -> Sequence[str]:
@@ -23,7 +28,11 @@ def _provider_names() -> Sequence[str]:
     return provider_names()
 
 
-def _needs_key(name: str) -> bool:
+def _provider_facts(name: str) -> "ProviderFacts":
+    from credentials.providers import ProviderFacts
+
     from .llm.registry import provider_type
 
-    return provider_type(name).needs_key
+    kind = provider_type(name)
+    models = {model: asdict(known) for model, known in kind.known_models().items()}
+    return ProviderFacts(kind.needs_key, kind.default_base_url, models)

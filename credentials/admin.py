@@ -110,6 +110,7 @@ class ProviderModelAdmin(StaffAdmin):
         "max_concurrency",
         "input_price",
         "output_price",
+        "cached_input_price",
         "blocked_until",
     )
     list_filter = ("credential__provider",)

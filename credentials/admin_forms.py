@@ -68,7 +68,7 @@ class CredentialForm(forms.ModelForm):  # type: ignore[type-arg]
         moved = {"provider", "base_url"} & set(self.changed_data)
         keeps = bool(self.instance.encrypted_key) and not moved
         provider = values.get("provider")
-        if provider and not (values.get("key") or values.get("base_url") or keeps) and needs_key(provider):
+        if provider and not (values.get("key") or keeps) and needs_key(provider, values.get("base_url") or ""):
             self.add_error("key", f"The provider '{provider}' needs a key.")
         return values
 

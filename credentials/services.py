@@ -11,7 +11,7 @@ from workers.errors import InvalidInput
 
 from .blocks import unblock, unblock_after_commit
 from .models import Credential, ProviderModel, User
-from .providers import check_provider, needs_key
+from .providers import check_address, check_provider, needs_key
 from .rotation import Rotation, rotate_keys
 from .tokens import authenticate_token, create_token, revoke_token
 from .validation import check_base_url, check_instance, check_key
@@ -158,8 +158,8 @@ def _store(user: User, credential: Credential, **changes: Unpack[CredentialChang
     for field in fields:
         setattr(credential, field, changes[field])  # type: ignore[literal-required]
     moved = _address(credential) != before
-    if moved and credential.base_url and not (user.is_staff or user.is_superuser):
-        raise InvalidInput("base_url: only staff may set it")
+    if moved:
+        check_address(credential.provider, credential.base_url, is_staff=user.is_staff or user.is_superuser)
     if key is not None or moved:
         credential.set_key(key or "")
         fields += _KEY_FIELDS
@@ -188,8 +188,7 @@ def _check(credential: Credential) -> None:
         raise InvalidInput("organisation: only printable characters are allowed")
     # The field's own validator refuses hosts without a dot; check_base_url has looked at it.
     check_instance(credential, exclude=["base_url"])
-    # A server of one's own may want no key; a provider at its own address says whether it does.
-    if not credential.encrypted_key and not credential.base_url and needs_key(credential.provider):
+    if not credential.encrypted_key and needs_key(credential.provider, credential.base_url):
         raise InvalidInput(f"key: the provider '{credential.provider}' needs one")
 
 

@@ -17,7 +17,7 @@ RESERVED_FIELDS = frozenset(
     {"model", "messages", "tools", "functions", "stream", "stream_options", "response_format", "n", "input"}
 )
 # The parameters that bound an answer, the one that counts first. Limits of tokens are kept by them.
-_ANSWER_LIMITS = ("max_completion_tokens", "max_tokens")
+ANSWER_LIMITS = ("max_completion_tokens", "max_tokens")
 
 
 def refuse(field: str, allowed: str, value: Any) -> InvalidInput:
@@ -93,7 +93,7 @@ def _extra_body(field: str, value: Any) -> None:
     taken = sorted(RESERVED_FIELDS & set(value))
     if taken:
         raise InvalidInput(f"{field}.{taken[0]} cannot be set: Arboretum fills it in")
-    hidden = [name for name in _ANSWER_LIMITS if name in value]
+    hidden = [name for name in ANSWER_LIMITS if name in value]
     if hidden:
         raise InvalidInput(f"{field}.{hidden[0]} cannot be set: set {hidden[0]} itself, beside extra_body")
 
@@ -138,5 +138,5 @@ def check_fields(values: Any, rules: Mapping[str, Rule], where: str = "parameter
 
 def answer_limit(parameters: Mapping[str, Any]) -> int | None:
     """Return the most tokens that the answer may have by `parameters`, None without a limit."""
-    limits: list[int] = [parameters[name] for name in _ANSWER_LIMITS if name in parameters]
+    limits: list[int] = [parameters[name] for name in ANSWER_LIMITS if name in parameters]
     return limits[0] if limits else None

@@ -5,9 +5,23 @@ from importlib import import_module
 from agents.llm.providers.base import ProviderType
 from workers.errors import InvalidInput
 
+_PRESETS = (
+    "azure",
+    "compatible",
+    "deepseek",
+    "gemini",
+    "groq",
+    "lmstudio",
+    "mistral",
+    "ollama",
+    "openrouter",
+    "vllm",
+)
 _MODULES = {
+    "anthropic": "agents.llm.providers.anthropic",
     "openai": "agents.llm.providers.openai",
     "simulated": "agents.llm.providers.simulated",
+    **{name: f"agents.llm.providers.presets.{name}" for name in _PRESETS},
 }
 
 

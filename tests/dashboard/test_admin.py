@@ -240,6 +240,7 @@ def test_a_name_that_is_taken_while_the_form_is_checked_is_refused(
     [
         ("input_price", "-0.1", "must be at least 0"),
         ("output_price", "-1", "must be at least 0"),
+        ("cached_input_price", "-1", "must be at least 0"),
         ("requests_per_minute", "0", "must be a whole number from 1 to 2147483647"),
         ("tokens_per_minute", "0", "must be a whole number from 1 to 9223372036854775807"),
         ("max_concurrency", "99999999999", "must be a whole number from 1 to 2147483647"),
@@ -256,6 +257,14 @@ def test_limits_that_the_command_refuses_are_refused_here_too(
 
     assert message in response.content.decode()
     assert not ProviderModel.objects.exists()
+
+
+def test_the_price_of_cached_input_can_be_set(client_of: ClientOf, admin: User):
+    form = {"credential": make_credential(admin).pk, "name": "m", "cached_input_price": "0.075"}
+
+    assert client_of(admin).post(address_of(ProviderModel, "add"), form).status_code == 302
+
+    assert str(ProviderModel.objects.get().cached_input_price) == "0.075000"
 
 
 def changed(client: Client, credential: Credential, **values: str) -> Credential:

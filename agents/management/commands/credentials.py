@@ -47,6 +47,7 @@ class Command(ArboretumCommand):
         enable = self.subcommand("enable", self.enable, "Let runs use a credential again.")
         for parser in (check, disable, enable):
             parser.add_argument("name", metavar="NAME")
+        check.add_argument("--model", default="", help="Called for a few words where the server lists no models.")
         self.subcommand_without_user("rotate", self.rotate, "Encrypt every key with the first encryption key.")
 
     def add(self, user: User, options: dict[str, Any]) -> int:
@@ -55,7 +56,7 @@ class Command(ArboretumCommand):
         fields = {field: options[field] or "" for field in ("base_url", "organisation", "environment")}
         key = _key_from_environment(options["key_env"])
         # Standard input is read only where a key is wanted: an open pipe that nobody writes to would block for ever.
-        if not key and needs_key(options["provider"]) and not (options["base_url"] and sys.stdin.isatty()):
+        if not key and _asks_for_key(options["provider"], options["base_url"] or ""):
             key = _key_from_input()
         credential = add_credential(user, name=options["name"], provider=options["provider"], key=key, **fields)
         return self._done("Added", credential)
@@ -92,14 +93,18 @@ class Command(ArboretumCommand):
     def check_key(self, user: User, options: dict[str, Any]) -> int:
         """Ask the provider whether the credential works."""
         credential = get_credential(user, options["name"])
-        check = check_credential_now(credential)
-        error = check.error and {"code": check.error.code, "message": check.error.message}
-        text = f"{credential.name} works: {len(check.models)} models, {check.latency_ms} ms."
+        check = check_credential_now(credential, options["model"])
+        error = check.error and {"code": check.error.code, "message": check.error.message, "advice": check.advice}
+        told = f"{check.called_model} answered" if check.called_model else f"{len(check.models)} models"
+        text = f"{credential.name} works: {told}, {check.latency_ms} ms."
         data = {"name": credential.name, "ok": check.is_ok, "models": check.models, "latency_ms": check.latency_ms}
-        self.emit(data | {"error": error}, text if check.is_ok else "")
+        data |= {"called_model": check.called_model, "error": error}
+        self.emit(data, text if check.is_ok else "")
         if check.error is None:
             return EXIT_OK
         self.warn(f"{credential.name} does not work: {check.error.message} ({check.error.code})")
+        if check.advice:
+            self.warn(check.advice)
         return EXIT_FAILED
 
     def disable(self, user: User, options: dict[str, Any]) -> int:
@@ -140,6 +145,11 @@ class _RefuseKey(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         parser.error("a key on the command line stays in the shell's history: use --key-env or standard input")
+
+
+def _asks_for_key(provider: str, base_url: str) -> bool:
+    """Return whether a key is read; at another address it is where one is piped in, and a person is not asked."""
+    return needs_key(provider, base_url) or (needs_key(provider) and not sys.stdin.isatty())
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:

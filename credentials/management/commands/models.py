@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from credentials.known import KnownRow, known_models
 from credentials.limits import ModelState, model_states
 from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import ProviderModel, User
@@ -35,6 +36,8 @@ class Command(ArboretumCommand):
         unblock = self.subcommand("unblock", self.unblock, "Let calls start that the provider told to wait.")
         unblock.add_argument("credential", metavar="CREDENTIAL")
         unblock.add_argument("model", metavar="MODEL", nargs="?", help="That model alone; else all of the credential.")
+        known = self.subcommand("known", self.known, "List the models whose prices and sizes are known.")
+        known.add_argument("credential", metavar="CREDENTIAL", nargs="?")
         listing = self.subcommand("list", self.list, "List limits and prices, and what holds calls back now.")
         listing.add_argument("credential", metavar="CREDENTIAL", nargs="?")
 
@@ -52,6 +55,19 @@ class Command(ArboretumCommand):
             raise InvalidInput(f"Nothing to set: give at least one of {', '.join(f'--{name}' for name in OPTIONS)}.")
         row = set_model(credential, options["model"], **limits)
         self.emit(_as_data(row), f"Set {row}: {', '.join(f'{field} {value}' for field, value in limits.items())}.")
+        return EXIT_OK
+
+    def known(self, user: User, options: dict[str, Any]) -> int:
+        """List the known models of one credential's provider, or of all that the user may see, as they hold there."""
+        one = get_credential(user, options["credential"]) if options["credential"] is not None else None
+        rows = known_models(user, one)
+        headers = ("credential", "model", *OPTIONS, "set here")
+        cells = [
+            (row.credential.name, row.name, *(row.values[field] for field, _, _ in OPTIONS.values()), row.is_overridden)
+            for row in rows
+        ]
+        empty = "No models are known. Prices are set with: python manage.py models set CREDENTIAL MODEL --input-price P"
+        self.emit([_known_data(row) for row in rows], self.table(headers, cells, empty))
         return EXIT_OK
 
     def unblock(self, user: User, options: dict[str, Any]) -> int:
@@ -135,6 +151,11 @@ def _state_data(model: ModelState) -> dict[str, Any]:
     now = None if model.now is None else asdict(model.now)
     names = {"credential": model.credential.name, "model": model.name}
     return names | own | {"blocked_until": model.blocked_until, "held_back_by": _holding(model), "now": now}
+
+
+def _known_data(row: KnownRow) -> dict[str, Any]:
+    names = {"credential": row.credential.name, "model": row.name}
+    return names | {field: row.values[field] for field, _, _ in OPTIONS.values()} | {"set_here": row.is_overridden}
 
 
 def _as_data(row: ProviderModel) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class RawServer:
         turn = 0
         while not self.closes_after or turn < self.closes_after:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
             self.requests.append(head + await reader.readexactly(length))
             answer = self.answers[min(turn, len(self.answers) - 1)]
             turn += 1

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from agents.llm.http import large_bodies
+from agents.llm.http.large_bodies import KEPT_FOR_FIRST, LARGE_BODY_BYTES, LARGE_TOTAL, STEP
+from agents.llm.http.network import JSON_OVERHEAD
 from agents.llm.providers.base import MAX_ANSWER_BYTES, ProviderConfig
-from agents.llm.providers.openai import large_bodies
-from agents.llm.providers.openai.large_bodies import KEPT_FOR_FIRST, LARGE_BODY_BYTES, LARGE_TOTAL, STEP
-from agents.llm.providers.openai.network import JSON_OVERHEAD
 from agents.llm.providers.openai.provider import OpenAIProvider
 from workers.errors import ErrorCode, WorkError
 

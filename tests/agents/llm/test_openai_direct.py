@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from agents.llm.http.network import tls_context
 from agents.llm.providers.base import ProviderConfig
-from agents.llm.providers.openai.network import tls_context
 from agents.llm.providers.openai.provider import OpenAIProvider
 from tests.support.provider_server import FAULTS, FakeServer
 from workers.errors import ErrorCode, WorkError

@@ -9,8 +9,10 @@ import pytest
 
 from agents.llm.client import LLMClient
 from agents.llm.errors import BilledError
+from agents.llm.http.messages import clean_message
+from agents.llm.http.retry_after import parse_retry_after
 from agents.llm.providers.base import ProviderConfig
-from agents.llm.providers.openai.errors import clean_message, error_of_event, error_of_response, parse_retry_after
+from agents.llm.providers.openai.errors import error_of_event, error_of_response
 from agents.llm.registry import provider_type
 from tests.support.provider_server import FakeServer
 from workers.errors import ErrorCode, WorkError

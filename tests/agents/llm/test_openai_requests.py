@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from agents.llm.client import LLMClient
+from agents.llm.http.sse import ALIVE, read_events
 from agents.llm.providers.base import ProviderConfig
-from agents.llm.providers.openai.sse import ALIVE, read_events
 from agents.llm.providers.openai.wire import is_strict, parse_completion, request_body
 from agents.llm.registry import provider_type
 from agents.llm.types import MOST_TOKENS, Message, ToolCall, ToolSpec, Usage

@@ -9,7 +9,8 @@ from agents.llm.registry import provider_names, provider_type
 from workers.errors import InvalidInput
 
 
-@pytest.fixture(params=provider_names())
+# Anthropic has names and ranges of its own: test_anthropic_requests.
+@pytest.fixture(params=[name for name in provider_names() if name != "anthropic"])
 def check(request: pytest.FixtureRequest):
     kind = provider_type(request.param)
     return lambda parameters: kind.check_parameters("a-model", parameters)
@@ -26,7 +27,6 @@ def test_usual_parameters_pass(check):
             "stop": ["\n", "END"],
             "reasoning_effort": "low",
             "parallel_tool_calls": False,
-            "tool_choice": "auto",
             "extra_body": {"top_k": 5, "provider": {"order": ["a"]}},
         }
     )

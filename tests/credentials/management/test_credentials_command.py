@@ -11,6 +11,7 @@ from credentials.models import Credential
 from tests.credentials.conftest import KEY
 from tests.support.commands import run_command
 from tests.support.factories import make_credential, make_superuser, make_user
+from tests.support.provider_server import ProviderServer
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +162,30 @@ def test_check_counts_the_models_of_a_server_of_ones_own(admin):
         make_credential(admin, name="main", provider="openai", base_url=url)
         result = run("check", "main", "--json")
     assert (result.code, result.data["models"]) == (0, ["a", "b"])
+
+
+def test_check_says_what_to_do(admin):
+    make_credential(admin, name="main", provider="vllm", base_url="http://127.0.0.1:9")
+    result = run("check", "main")
+    assert "main does not work: the connection failed" in result.err
+    assert "Nothing listens at 127.0.0.1:9" in result.err
+    assert "Nothing listens" in run("check", "main", "--json").data["error"]["advice"]
+
+
+def test_check_calls_a_model_where_there_is_no_list(admin):
+    with ProviderServer(has_models=False) as server:
+        make_credential(admin, name="main", provider="compatible", base_url=server.base_url)
+        result = run("check", "main", "--model", "theirs")
+        assert (result.code, result.out.startswith("main works: theirs answered, ")) == (0, True)
+        assert run("check", "main").code == 1
+
+
+def test_a_provider_without_an_address_of_its_own_wants_one(admin, monkeypatch):
+    monkeypatch.setenv("AZURE_KEY", KEY)
+    result = run("add", "azure", "--provider", "azure", "--key-env", "AZURE_KEY")
+    assert (result.code, "base_url: the provider 'azure' has no address" in result.err) == (2, True)
+    address = "https://example.openai.azure.com/openai/v1"
+    assert run("add", "azure", "--provider", "azure", "--key-env", "AZURE_KEY", "--base-url", address).code == 0
 
 
 @pytest.mark.parametrize("subcommand", ["check", "disable", "enable", "update"])

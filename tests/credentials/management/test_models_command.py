@@ -73,3 +73,23 @@ def test_a_stranger_sets_nothing():
     make_user(username="bob")
     assert run("set", "main", "gpt", "--rpm", "1", "--as", "bob").err == "error: There is no credential 'main'.\n"
     assert not ProviderModel.objects.exists()
+
+
+def test_known_lists_prices_sizes_and_what_was_set_in_their_place():
+    make_credential(make_user(), name="open", provider="openai")
+    run("set", "open", "gpt-4o-mini", "--cached-input-price", "0.01", "--rpm", "7")
+    rows = {row["model"]: row for row in run("known", "open", "--as", "root", "--json").data}
+    changed, plain = rows["gpt-4o-mini"], rows["gpt-4o"]
+    assert (changed["cached_input_price"], changed["requests_per_minute"], changed["set_here"]) == (0.01, 7, True)
+    assert (plain["input_price"], plain["context_window"], plain["set_here"]) == (2.5, 128_000, False)
+    assert changed["input_price"] == 0.15
+
+
+def test_known_shows_a_table_of_all_that_the_user_may_see():
+    make_credential(make_user(username="guest"), name="theirs", provider="simulated")
+    told = run("known", "--as", "guest").out
+    assert "sim-small" in told
+    assert "theirs" in told
+    assert "main" not in told
+    make_credential(make_user(username="local"), name="own", provider="vllm")
+    assert "No models are known" in run("known", "--as", "local").out

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from .dialects import DIALECTS
+
 CHARGES = frozenset({"answer", "admission"})
 FAULTS = frozenset(
     {
@@ -44,6 +46,7 @@ class ServerConfig:
 
     keys: list[str] | None = None  # allowed bearer keys; None: any, or none
     models: list[str] = field(default_factory=lambda: ["fake-small", "fake-large"])
+    has_models: bool = True  # whether there is a list of them
     latency: float = 0.0  # until the answer, or the first chunk of a stream
     latency_spread: float = 0.0  # added to it, evenly drawn
     chunk_delay: float = 0.0  # between the chunks of a stream
@@ -51,7 +54,12 @@ class ServerConfig:
     reply: str = "echo"  # or "fixed": `text`, a JSON text for instance
     text: str = "Hello."
     tool_calls: list[list[dict[str, Any]]] = field(default_factory=list)  # steps of calls before the answer
+    dialect: str = ""  # which server it stands for (`dialects`); empty: one that takes everything
+    reasoning: str = ""  # what the model thinks before it answers
+    cached_tokens: int = 0  # of the prompt, as usage tells
+    reasoning_tokens: int = 0  # of the answer
     usage: bool = True  # whether the answer says its usage
+    models_page: int = 1000  # models on a page of Anthropic's list
     overrides: dict[str, Any] = field(default_factory=dict)  # put over the fields of a whole answer, whatever they are
     requests_per_window: int | None = None  # per key, over any window
     tokens_per_window: int | None = None
@@ -73,6 +81,7 @@ class ServerConfig:
         unknown = sorted(set(values) - {one.name for one in fields(self)})
         unknown += sorted(set(values.get("faults", {})) - FAULTS)
         unknown += sorted({values.get("charge", "answer")} - CHARGES)
+        unknown += sorted({values.get("dialect", "")} - set(DIALECTS))
         if unknown:
             raise ValueError(f"unknown settings or faults: {', '.join(unknown)}")
         return replace(self, **values)

@@ -5,12 +5,13 @@ import gzip
 import socket
 import struct
 
-import orjson
 from aiohttp import web
 
 from .call import Answer
 from .config import ServerConfig
+from .dialects import DIALECTS
 
+PLAIN = DIALECTS[""]
 _FOREVER = 3600.0
 _BLOCK = b" " * 65_536
 
@@ -29,11 +30,6 @@ _STATUS_FAULTS = {
 }
 
 
-def error_body(kind: str, code: str | None, message: str) -> bytes:
-    """Return OpenAI's form of an error."""
-    return orjson.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}})
-
-
 def json_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Return a response of JSON."""
     response = web.Response(body=body, status=status, headers=headers)
@@ -49,7 +45,7 @@ async def answer_wrongly(
         status, kind, code, message = _STATUS_FAULTS[fault]
         waits = fault in ("rate_limited", "overloaded") and config.retry_after is not None
         headers = {"Retry-After": f"{config.retry_after:g}"} if waits else None
-        return json_response(error_body(kind, code, message), status, headers)
+        return json_response(answer.dialect.error(kind, code, message, status), status, headers)
     match fault:
         case "reset":
             reset(request)
@@ -64,9 +60,9 @@ async def answer_wrongly(
         case "redirect":
             return web.Response(status=302, headers={"Location": "http://127.0.0.1:9/elsewhere"})
         case "error_in_body":
-            return json_response(error_body("server_error", None, "The upstream failed."))
+            return json_response(PLAIN.error("server_error", None, "The upstream failed."))
         case "leaky_error":
-            return json_response(error_body("invalid_request_error", None, f"Bad key {answer.call.key}!"), 400)
+            return json_response(PLAIN.error("invalid_request_error", None, f"Bad key {answer.call.key}!"), 400)
         case "gzip_bomb":
             headers = {"Content-Encoding": "gzip"}
             return json_response(gzip.compress(b" " * config.huge_bytes), headers=headers)

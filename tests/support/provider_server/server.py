@@ -10,10 +10,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from . import anthropic
 from .call import Answer, Call
 from .config import ServerConfig
 from .counters import Counters
-from .faults import answer_wrongly, error_body, json_response
+from .dialects import DIALECTS, Refused, ServerDialect
+from .embeddings import DIMENSIONS, embeddings_of, parse_embedding_call
+from .faults import answer_wrongly, json_response
 from .limits import KeyLimits
 from .streams import MIDWAY_FAULTS, stream_answer
 
@@ -41,14 +44,20 @@ class FakeServer:
         """Answer one HTTP request."""
         match request.path:
             case "/v1/chat/completions":
-                return await self._chat(request)
-            case "/v1/models":
+                return await self._chat(request, Call)
+            case anthropic.PATH:
+                return anthropic.in_anthropics_words(await self._chat(request, anthropic.AnthropicCall))
+            case "/v1/embeddings":
+                return await self._embed(request)
+            case "/v1/models" if self.config.has_models:
                 return self._models(request)
+            case "/v1/key":
+                return self._invalid_key() if self._refuses(self._key(request)) else json_response(b'{"data": {}}')
             case "/control":
                 return self._control(await request.read())
             case "/stats":
                 return json_response(orjson.dumps(self.counters.as_dict(contents="contents" in request.query)))
-        return json_response(error_body("invalid_request_error", None, "Unknown path."), 404)
+        return self._bad_request("Unknown path.", 404)
 
     def _control(self, raw: bytes) -> web.Response:
         values = orjson.loads(raw)
@@ -63,39 +72,84 @@ class FakeServer:
         return json_response(b"{}")
 
     def _models(self, request: web.BaseRequest) -> web.Response:
-        if self._refuses(_key(request)):
-            return _invalid_key()
-        models = [{"id": name, "object": "model", "owned_by": "tests"} for name in self.config.models]
+        if not self._dialect.has_open_models and self._refuses(self._key(request)):
+            return self._invalid_key()
+        if "anthropic-version" in request.headers:
+            return anthropic.models(request, self.config)
+        models = [
+            {"id": self._dialect.model_id(name), "object": "model", "owned_by": "tests"} for name in self.config.models
+        ]
         return json_response(orjson.dumps({"object": "list", "data": models}))
+
+    @property
+    def _dialect(self) -> ServerDialect:
+        return DIALECTS[self.config.dialect]
+
+    def _key(self, request: web.BaseRequest) -> str:
+        return self._dialect.key(request.headers)
+
+    def _invalid_key(self) -> web.Response:
+        body = self._dialect.error("invalid_request_error", "invalid_api_key", "Incorrect API key provided.", 401)
+        return json_response(body, 401)
+
+    def _bad_request(self, message: str, status: int = 400) -> web.Response:
+        return json_response(self._dialect.error("invalid_request_error", None, message, status), status)
 
     def _refuses(self, key: str) -> bool:
         return self.config.keys is not None and key not in self.config.keys
 
-    async def _chat(self, request: web.BaseRequest) -> web.StreamResponse:
-        key = _key(request)
+    async def _chat(self, request: web.BaseRequest, kind: type[Call]) -> web.StreamResponse:
+        key = self._key(request)
         counters = self.counters
         counters.begin(key)
         try:
-            return await self._answer(request, key, counters)
+            return await self._answer(request, key, counters, kind)
         except (asyncio.CancelledError, ConnectionError):
             counters.aborted += 1
             raise
         finally:
             counters.end()
 
-    async def _answer(self, request: web.BaseRequest, key: str, counters: Counters) -> web.StreamResponse:
+    async def _embed(self, request: web.BaseRequest) -> web.StreamResponse:
+        key = self._key(request)
         if self._refuses(key):
-            return _invalid_key()
+            return self._invalid_key()
         try:
-            call = Call.parse(await request.read(), key)
+            call = parse_embedding_call(await request.read(), key)
+            self._dialect.check_embedding(call.body)
         except (ValueError, KeyError) as error:
-            return json_response(error_body("invalid_request_error", None, str(error)), 400)
+            return self._bad_request(str(error))
+        except Refused as error:
+            return self._bad_request(str(error), error.status)
+        self.last_headers, self.last_body = dict(request.headers), call.body
+        fault = self._draw_fault(self.config, self.counters)
+        await asyncio.sleep(self.config.latency)
+        if fault is not None:
+            call.body = {**call.body, "messages": []}
+            return await answer_wrongly(fault, request, Answer.to(call, self.config), self.config)
+        return json_response(embeddings_of(call, self._dialect.dimensions(call.body, DIMENSIONS)))
+
+    async def _answer(
+        self, request: web.BaseRequest, key: str, counters: Counters, kind: type[Call]
+    ) -> web.StreamResponse:
+        if self._refuses(key):
+            return self._invalid_key()
+        try:
+            call = kind.parse(await request.read(), key)
+            self._dialect.check(request.headers, call.body)
+            refusal = call.refusal(request.headers, self.config)
+        except (ValueError, KeyError) as error:
+            return self._bad_request(str(error))
+        except Refused as error:
+            return self._bad_request(str(error), error.status)
+        if refusal is not None:
+            return self._bad_request(refusal)
         self.last_headers, self.last_body = dict(request.headers), call.body
         config = self.config
         self._count(call, config, counters)
         if config.overload_above is not None and self._in_service >= config.overload_above:
             counters.overloaded += 1
-            return await answer_wrongly("overloaded", request, Answer.to(call, config), config)
+            return await answer_wrongly("overloaded", request, call.answer(config), config)
         self._in_service += 1
         try:
             return await self._serve(request, call, config, counters)
@@ -105,7 +159,7 @@ class FakeServer:
     async def _serve(
         self, request: web.BaseRequest, call: Call, config: ServerConfig, counters: Counters
     ) -> web.StreamResponse:
-        answer = Answer.to(call, config)
+        answer = call.answer(config)
         limits = self._limits[call.key]
         wait = self._take(answer, limits, config, counters)
         if wait:
@@ -144,7 +198,7 @@ class FakeServer:
         if answer.call.body.get("stream") and (fault is None or fault in MIDWAY_FAULTS or fault == "content_filter"):
             if fault == "content_filter":
                 answer.finish_reason, fault = "content_filter", None
-            return await stream_answer(request, answer, config, headers, fault)
+            return await stream_answer(request, answer, config, answer.headers(headers), fault)
         if fault is not None:
             return await answer_wrongly(fault, request, answer, config)
         return json_response(answer.whole(), headers=headers)
@@ -166,7 +220,9 @@ class FakeServer:
         self._tell(call, wait)
         headers = self._limits[call.key].headers(self.config)
         headers |= {"Retry-After": f"{wait:.3f}", "retry-after-ms": f"{wait * 1000:.0f}"}
-        return json_response(error_body("requests", "rate_limit_exceeded", "Rate limit reached."), 429, headers)
+        return json_response(
+            self._dialect.error("requests", "rate_limit_exceeded", "Rate limit reached.", 429), 429, headers
+        )
 
     def _draw_fault(self, config: ServerConfig, counters: Counters) -> str | None:
         if not config.faults or (config.fault_limit is not None and counters.faulted >= config.fault_limit):
@@ -179,14 +235,6 @@ class FakeServer:
                 return fault
             draw -= share
         return None
-
-
-def _key(request: web.BaseRequest) -> str:
-    return request.headers.get("Authorization", "").removeprefix("Bearer ")
-
-
-def _invalid_key() -> web.Response:
-    return json_response(error_body("invalid_request_error", "invalid_api_key", "Incorrect API key provided."), 401)
 
 
 class _Server(web.Server):

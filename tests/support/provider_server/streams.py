@@ -30,7 +30,8 @@ async def stream_answer(
     if fault is not None:
         await _break(fault, request, response, answer)
         return response
-    await response.write(b"data: [DONE]\n\n")
+    if answer.ending:
+        await response.write(answer.ending)
     return response
 
 

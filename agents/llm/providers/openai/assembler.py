@@ -8,7 +8,10 @@ from agents.llm.tokens import utf8_size
 from agents.llm.types import Completion, CompletionRequest, ToolCall
 from workers.errors import ErrorCode, WorkError
 
+from .answers import arguments_text, find_usage, read_replay, reasoning_text, tool_call_items, with_ids
+from .dialect import PLAIN, Dialect
 from .errors import error_of_event
+from .replay import GrowingReplay
 from .wire import content_text, first_choice, make_completion
 
 # Counted for each delta of a tool call, so that endless empty ones reach the bound, too.
@@ -17,34 +20,40 @@ _DELTA_OVERHEAD = 16
 
 @dataclass(slots=True)
 class _GrowingCall:
-    """A tool call whose arguments still come."""
+    """A tool call whose arguments still come; `extra` is what the server wants back with it."""
 
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class Assembler:
     """One streamed answer."""
 
-    def __init__(self, request: CompletionRequest, secret: str, max_bytes: int) -> None:
+    def __init__(self, request: CompletionRequest, secret: str, max_bytes: int, dialect: Dialect = PLAIN) -> None:
         """Put the answer to `request` together; it may be `max_bytes` large. `secret` never shows in an error."""
         self._request = request
         self._secret = secret
         self._left = max_bytes
+        self._dialect = dialect
         self._text: list[str] = []
+        self._reasoning: list[str] = []
         self._refused = False
         self._calls: dict[int, _GrowingCall] = {}
+        self._replay = GrowingReplay(dialect.replayed)
         self._finish_reason: str | None = None
         self._facts: dict[str, Any] = {}
+        self._usage: Any = None
 
     def add(self, event: dict[str, Any]) -> str:
         """Take an event in and return the text that it adds. Raises WorkError for an error and an answer too large."""
         if event.get("error"):
             raise error_of_event(event["error"], self._secret)
-        for name in ("id", "model", "usage"):
+        for name in ("id", "model"):
             if event.get(name):
                 self._facts[name] = event[name]
+        self._usage = find_usage(event, self._dialect) or self._usage
         choice = first_choice(event)
         if choice is None:
             return ""
@@ -56,12 +65,16 @@ class Assembler:
         """Return the whole. Raises WorkError `bad_response` where the stream ended before the answer did."""
         if self._finish_reason is None:
             raise WorkError(ErrorCode.BAD_RESPONSE, "the stream ended before the answer did")
-        calls = tuple(self._finished(call) for _, call in sorted(self._calls.items()))
+        growing = [call for _, call in sorted(self._calls.items())]
+        calls = with_ids(tuple(map(self._finished, growing)), self._request)
         return make_completion(
             text="".join(self._text),
             tool_calls=calls,
             finish_reason=self._finish_reason,
             refusal=self._refused,
+            reasoning="".join(self._reasoning),
+            replay=read_replay(self._replay.fields(), [call.extra for call in growing], self._dialect),
+            usage=self._usage,
             parsed=self._facts,
             headers=headers,
             request=self._request,
@@ -69,10 +82,14 @@ class Assembler:
 
     def _add_delta(self, delta: dict[str, Any]) -> str:
         self._refused = self._refused or bool(delta.get("refusal"))
-        items = delta.get("tool_calls")
-        for item in items if isinstance(items, list) else ():
+        for item in tool_call_items(delta):
             if isinstance(item, dict):
                 self._add_call(item)
+        self._take(self._replay.add(delta))
+        thought = reasoning_text(delta)
+        if thought:
+            self._take(utf8_size(thought))
+            self._reasoning.append(thought)
         text = content_text(delta.get("content"))
         if text:
             self._take(utf8_size(text))
@@ -80,16 +97,31 @@ class Assembler:
         return text
 
     def _add_call(self, item: dict[str, Any]) -> None:
-        place = item.get("index")
-        # Servers that leave the index out send each call whole.
-        call = self._calls.setdefault(place if isinstance(place, int) else len(self._calls), _GrowingCall())
+        call = self._calls.setdefault(self._place(item), _GrowingCall())
         call.id = call.id or str(item.get("id") or "")
         function = item.get("function")
         if isinstance(function, dict):
             call.name = call.name or str(function.get("name") or "")
-            call.arguments.append(str(function.get("arguments") or ""))
+            call.arguments.append(arguments_text(function.get("arguments")))
             self._take(utf8_size(call.name) + utf8_size(call.arguments[-1]))
+        call.extra.update((name, item[name]) for name in self._dialect.replayed_of_calls if item.get(name))
         self._take(_DELTA_OVERHEAD)
+
+    def _place(self, item: dict[str, Any]) -> int:
+        """Return which call `item` belongs to.
+
+        Servers that leave the index out, or give all calls the same one, send each call whole: another id, or another
+        name, begins another call.
+        """
+        given, last = item.get("index"), max(self._calls, default=-1)
+        place = given if isinstance(given, int) else max(last, 0)
+        known = self._calls.get(place)
+        if known is None:
+            return place
+        function = item.get("function")
+        has_name = isinstance(function, dict) and bool(function.get("name"))
+        is_named_anew = has_name and known.name != "" and (given is None or item.get("id") not in (None, "", known.id))
+        return last + 1 if is_named_anew else place
 
     def _take(self, size: int) -> None:
         self._left -= size
@@ -99,4 +131,4 @@ class Assembler:
     def _finished(self, call: _GrowingCall) -> ToolCall:
         if not call.name:
             raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds a tool call without a name")
-        return ToolCall(call.id, call.name, "".join(call.arguments))
+        return ToolCall(call.id, call.name, "".join(call.arguments) or "{}")

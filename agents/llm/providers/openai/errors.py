@@ -4,20 +4,16 @@ Statuses, codes and types: https://platform.openai.com/docs/guides/error-codes; 
 differently is recognised by its words.
 """
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-import orjson
-
+from agents.llm.http.messages import LONGEST_MESSAGE, clean_message
+from agents.llm.http.refusals import USUAL_STATUSES, code_of_status, refusal
 from agents.llm.rate_headers import rate_limit_headers
 from workers.errors import ErrorCode, WorkError
 
-_MAX_MESSAGE = 500
-_MAX_RETRY_AFTER = 86_400.0
+from .error_body import read_error
 
 # What the body says outweighs the status: servers send these with 400, 403, 404 and 429 alike.
 _NAMED = {
@@ -33,52 +29,37 @@ _NAMED = {
     "model_not_found": ErrorCode.NOT_FOUND,
     "rate_limit_exceeded": ErrorCode.RATE_LIMITED,
     "overloaded_error": ErrorCode.OVERLOADED,
+    "API_KEY_INVALID": ErrorCode.INVALID_KEY,
+    "DeploymentNotFound": ErrorCode.NOT_FOUND,
 }
-_BY_STATUS = {
-    401: ErrorCode.INVALID_KEY,
-    402: ErrorCode.QUOTA_EXHAUSTED,
-    403: ErrorCode.INVALID_KEY,
-    404: ErrorCode.NOT_FOUND,
-    408: ErrorCode.TIMEOUT,
-    429: ErrorCode.RATE_LIMITED,
-    503: ErrorCode.OVERLOADED,
-    529: ErrorCode.OVERLOADED,
-}
-_CONTEXT_PHRASES = ("maximum context length", "context window", "context length", "prompt is too long")
+_CONTEXT_PHRASES = (
+    "maximum context length",
+    "context window",
+    "context length",
+    "prompt is too long",
+    "exceeds the maximum number of tokens",
+)
 # "Request too large for gpt-4o ... on tokens per min (TPM): Limit 30000, Requested 90000": it never fits, so waiting
 # helps nobody. OpenAI says so with 429 and Groq with 413, both by the name of a rate limit.
 _TOO_LARGE_PHRASE = "request too large"
 _LIMIT_AND_REQUESTED = re.compile(r"\blimit:? (\d[\d,]{0,20}).{0,60}?\brequested:? (\d[\d,]{0,20})", re.ASCII)
-_POLICY_PHRASES = ("content policy", "content management policy", "usage policies")
+_POLICY_PHRASES = ("content policy", "content management policy", "usage policies", "input was flagged")
 # A server that tells limits with its refusal keeps them for each model, as OpenAI does
 # (https://platform.openai.com/docs/guides/rate-limits); where it tells none, the refusal is taken to mean the key.
 _LIMITS_OF_THE_MODEL = ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens")
-_TOLD_TO_WAIT = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.OVERLOADED, ErrorCode.SERVER_ERROR, ErrorCode.TIMEOUT})
 
 
 def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secret: str) -> WorkError:
     """Return the error that a response other than 2xx stands for.
 
-    `body` may be cut; `secret` is the key, which a message never shows. A 403 that names no reason concerns the key
-    where its body is a JSON object, as an API's own refusals are; any other body, such as a page of HTML, comes from
-    a firewall in front of the API that dislikes this one request.
+    `body` may be cut; `secret` is the key, which a message never shows.
     """
-    detail = _detail(body)
+    detail = read_error(body)
     message = str(detail.get("message") or "")
-    code = _by_body(status, detail, message)
-    if code is None:
-        is_firewall = status == 403 and not body.lstrip().startswith(b"{")
-        code = ErrorCode.INVALID_REQUEST if is_firewall else _by_status(status)
+    code = _by_body(status, detail, message) or code_of_status(status, body, USUAL_STATUSES)
     limits = rate_limit_headers(headers) if status == 429 else {}
-    retry_after = parse_retry_after(headers) if code in _TOLD_TO_WAIT else None
-    said = clean_message(message, secret)
-    return WorkError(
-        code,
-        f"HTTP {status}: {said}" if said else f"HTTP {status}",
-        retry_after=retry_after,
-        is_of_one_model=code is ErrorCode.RATE_LIMITED and any(name in limits for name in _LIMITS_OF_THE_MODEL),
-        rate_limits=limits,
-    )
+    is_of_one_model = any(name in limits for name in _LIMITS_OF_THE_MODEL)
+    return refusal(code, status, headers, detail, secret, limits=limits, is_of_one_model=is_of_one_model)
 
 
 def error_of_event(error: Any, secret: str) -> WorkError:
@@ -87,57 +68,8 @@ def error_of_event(error: Any, secret: str) -> WorkError:
     message = str(detail.get("message") or "")
     status = detail.get("code")
     status = status if isinstance(status, int) and 400 <= status <= 599 else 500
-    code = _by_body(status, detail, message) or _by_words(400, message) or _by_status(status)
+    code = _by_body(status, detail, message) or _by_words(400, message) or code_of_status(status, b"{", USUAL_STATUSES)
     return WorkError(code, clean_message(message, secret) or "the provider reported an error without a message")
-
-
-def clean_message(text: str, secret: str) -> str:
-    """Return `text` fit to be shown and stored: one line, printable, at most 500 characters, without the key."""
-    if secret:
-        text = text.replace(secret, "[key]")
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * _MAX_MESSAGE]).split())
-    return line if len(line) <= _MAX_MESSAGE else line[: _MAX_MESSAGE - 1] + "…"
-
-
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait that the headers tell, from 0 to a day; None where they tell none.
-
-    `retry-after-ms` is OpenAI's and Azure's; `Retry-After` is seconds or an HTTP date (RFC 9110, 10.2.3).
-    """
-    seconds = _seconds(headers.get("retry-after-ms", ""), 1e-3)
-    if seconds is None:
-        value = headers.get("retry-after", "")
-        seconds = _seconds(value, 1.0)
-        if seconds is None:
-            seconds = _until(value)
-    return None if seconds is None else min(max(seconds, 0.0), _MAX_RETRY_AFTER)
-
-
-def _seconds(value: str, unit: float) -> float | None:
-    try:
-        number = float(value) * unit
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _until(value: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError, IndexError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
-
-
-def _detail(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {}
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    return error if isinstance(error, dict) else {"message": str(error)}
 
 
 def _by_body(status: int, detail: dict[str, Any], message: str) -> ErrorCode | None:
@@ -149,7 +81,7 @@ def _by_body(status: int, detail: dict[str, Any], message: str) -> ErrorCode | N
 
 
 def _is_too_large(message: str) -> bool:
-    words = message[: 4 * _MAX_MESSAGE].lower()
+    words = message[: 4 * LONGEST_MESSAGE].lower()
     found = _LIMIT_AND_REQUESTED.search(words)
     if found is not None:
         limit, requested = (int(number.replace(",", "")) for number in found.groups())
@@ -158,7 +90,7 @@ def _is_too_large(message: str) -> bool:
 
 
 def _named(detail: dict[str, Any]) -> ErrorCode | None:
-    for field in ("code", "type"):
+    for field in ("code", "type", "reason"):
         name = detail.get(field)
         if isinstance(name, str) and name in _NAMED:
             return _NAMED[name]
@@ -172,7 +104,3 @@ def _by_words(status: int, message: str) -> ErrorCode | None:
     if any(phrase in words for phrase in _CONTEXT_PHRASES):
         return ErrorCode.CONTEXT_LENGTH
     return ErrorCode.CONTENT_POLICY if any(phrase in words for phrase in _POLICY_PHRASES) else None
-
-
-def _by_status(status: int) -> ErrorCode:
-    return _BY_STATUS.get(status) or (ErrorCode.SERVER_ERROR if status >= 500 else ErrorCode.INVALID_REQUEST)

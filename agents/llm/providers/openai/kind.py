@@ -1,76 +1,74 @@
-"""The openai provider as a kind: known prices, the check of its parameters, and how a client is built."""
+"""A server that speaks chat completions, as a kind: its dialect, its known models, and how a client is built."""
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
 
-from agents.llm.parameters import CHAT_PARAMETERS, check_fields
+from agents.llm.http.address import check_address_and_key
 from agents.llm.providers.base import ModelDefaults, Provider, ProviderConfig, ProviderType
 from workers.errors import InvalidInput
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
+from .catalogue import OPENAI_MODELS, OPENAI_RULES
+from .dialect import Dialect
+from .parameters import check_chat_parameters
+
+UNKNOWN = ModelDefaults()
+# gpt-4o-2024-08-06 costs what gpt-4o does.
+_DATE = re.compile(r"-\d{4}-\d{2}-\d{2}\Z")
 
 
-def _model(input_price: str, output_price: str, context_window: int, max_output_tokens: int) -> ModelDefaults:
-    return ModelDefaults(
-        input_price=Decimal(input_price),
-        output_price=Decimal(output_price),
-        context_window=context_window,
-        max_output_tokens=max_output_tokens,
-    )
+@dataclass(slots=True, eq=False)
+class CompatibleType:
+    """Builds clients of one vendor or kind of server.
 
+    `models` are those whose prices and sizes are known; for any other hold the first of `usual_by_name` whose shell
+    pattern fits, else `usual`. `address_example` shows what a base URL looks like where there is no default.
+    """
 
-# OpenAI's list prices and model cards of 2025. They change: `manage.py models set` overrides them, model by model.
-_MODELS = {
-    "gpt-4o": _model("2.50", "10.00", 128_000, 16_384),
-    "gpt-4o-mini": _model("0.15", "0.60", 128_000, 16_384),
-    "gpt-4.1": _model("2.00", "8.00", 1_047_576, 32_768),
-    "gpt-4.1-mini": _model("0.40", "1.60", 1_047_576, 32_768),
-    "gpt-4.1-nano": _model("0.10", "0.40", 1_047_576, 32_768),
-}
-
-
-class OpenAIType:
-    """Builds clients of OpenAI or of a compatible server."""
-
-    name = "openai"
-    needs_key = True
-    default_base_url = DEFAULT_BASE_URL
+    name: str
+    default_base_url: str
+    dialect: Dialect
+    needs_key: bool = True
+    models: Mapping[str, ModelDefaults] = field(default_factory=dict)
+    usual: ModelDefaults = UNKNOWN
+    usual_by_name: tuple[tuple[str, ModelDefaults], ...] = ()
+    address_example: str = "https://host/v1"
 
     def connect(self, config: ProviderConfig) -> Provider:
-        """Return a client for `config`; OpenAI itself where it has no base URL, and then a key is needed.
+        """Return a client for `config`; it calls the vendor's own address where it has no base URL.
 
-        Raises InvalidInput for a base URL that is not http(s), and for a key that no header can carry.
+        Raises InvalidInput for a base URL that is missing or not http(s), and for a key that no header can carry.
         """
-        if config.base_url and not _is_http(config.base_url):
-            raise InvalidInput("base_url must start with http:// or https:// and name a host")
-        if not config.api_key.isascii() or not config.api_key.isprintable():
-            raise InvalidInput("the key must be printable ASCII without line breaks")
+        base_url = config.base_url or self.default_base_url
+        if not base_url:
+            raise InvalidInput(f"base_url: the provider '{self.name}' needs one, such as {self.address_example}")
+        check_address_and_key(base_url, config.api_key)
         # aiohttp takes a tenth of a second to import; checking an agent must not.
         from .provider import OpenAIProvider
 
-        return OpenAIProvider(config)
+        complete = ProviderConfig(config.api_key, base_url, config.organisation, config.max_answer_bytes)
+        return OpenAIProvider(complete, self.dialect)
 
     def defaults(self, model: str) -> ModelDefaults:
         """Return the list prices and sizes of `model` where they are known; all of them can be overridden."""
-        return _MODELS.get(model, ModelDefaults())
+        known = self.models.get(model) or self.models.get(_DATE.sub("", model))
+        usual = (values for name, values in self.usual_by_name if fnmatchcase(model, name))
+        return known or next(usual, self.usual)
 
     def known_models(self) -> Mapping[str, ModelDefaults]:
         """Return the models whose list prices are known."""
-        return _MODELS
+        return self.models
 
     def check_parameters(self, model: str, parameters: Mapping[str, Any]) -> None:
         """Raise InvalidInput naming the first parameter that is wrong, and what is allowed."""
-        check_fields(dict(parameters), CHAT_PARAMETERS)
+        check_chat_parameters(self.dialect, model, parameters)
 
 
-def _is_http(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-PROVIDER: ProviderType = OpenAIType()
+PROVIDER: ProviderType = CompatibleType(
+    name="openai",
+    default_base_url="https://api.openai.com/v1",
+    dialect=Dialect(provider="openai", rules=OPENAI_RULES),
+    models=OPENAI_MODELS,
+)

@@ -1,56 +1,64 @@
 """Calls through the OpenAI SDK: it sends, what comes back is read by `wire` and `assembler`."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import aiohttp
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, OpenAIError, RequestOptions
+from openai import AsyncOpenAI, AsyncStream, DefaultAioHttpClient, OpenAIError, RequestOptions
 
-from agents.llm.providers.base import ProviderConfig
-from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
-from workers.errors import ErrorCode, WorkError
-
-from .assembler import Assembler
-from .errors import clean_message
-from .network import (
+from agents.llm.http.json_body import parse_json
+from agents.llm.http.messages import clean_message
+from agents.llm.http.network import (
     CONNECT_SECONDS,
-    DEFAULT_BASE_URL,
     JSON_OVERHEAD,
     PLACEHOLDER_KEY,
     USER_AGENT,
     can_be_header,
     cannot_be_sent,
 )
-from .sse import ALIVE, read_events
-from .transport import GuardedClient, is_event_stream, transport_error
-from .wire import parse_completion, parse_json, request_body
+from agents.llm.http.sse import ALIVE, drain, read_events
+from agents.llm.http.transport import GuardedClient, is_event_stream, transport_error
+from agents.llm.providers.base import ProviderConfig
+from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
+from workers.errors import WorkError
 
-_DRAIN_SECONDS = 0.1
-_LIST_SECONDS = 30.0
+from .assembler import Assembler
+from .dialect import PLAIN, Dialect
+from .errors import error_of_response
+from .headers import own_headers
+from .wire import parse_completion, request_body
+
+
+class _Client(GuardedClient, DefaultAioHttpClient):
+    """The guarded client on the SDK's aiohttp transport."""
 
 
 class SDKProvider:
     """A client of OpenAI or a compatible server that uses nothing of the environment: no key, URL, header or proxy."""
 
-    def __init__(self, config: ProviderConfig) -> None:
+    def __init__(self, config: ProviderConfig, dialect: Dialect = PLAIN) -> None:
         """Build the SDK's client, which takes about 30 ms and does not connect yet."""
-        http_client = GuardedClient(max_body_bytes=config.max_answer_bytes * JSON_OVERHEAD, secret=config.api_key)
+        own = own_headers(config, dialect)
+        http_client = _Client(
+            max_body_bytes=config.max_answer_bytes * JSON_OVERHEAD,
+            secret=config.api_key,
+            sort_error=error_of_response,
+            own_headers=frozenset(name.lower().encode() for name in own),
+        )
         self._sdk = AsyncOpenAI(
             api_key=config.api_key or PLACEHOLDER_KEY,
             admin_api_key="",
             webhook_secret="",
-            organization=config.organisation,
+            organization="",
             project="",
-            # The SDK reads OPENAI_BASE_URL where it is given none.
-            base_url=config.base_url or DEFAULT_BASE_URL,
+            base_url=config.base_url,
             max_retries=0,
             http_client=http_client,
         )
         self._secret = config.api_key
-        self._authorization = f"Bearer {self._sdk.api_key}"
+        self._dialect = dialect
+        self._own_headers = own
         self._max_answer_bytes = config.max_answer_bytes
 
     async def complete(self, request: CompletionRequest) -> Completion:
@@ -73,25 +81,13 @@ class SDKProvider:
         finally:
             await response.aclose()
 
-    async def list_models(self) -> list[str]:
-        """Return the ids of the models that the credential may use, sorted."""
-        options = self._options(_LIST_SECONDS, None)
-        try:
-            response = await self._sdk.get("/models", cast_to=httpx2.Response, options=options)
-        except OpenAIError as error:
-            raise self._unexpected(error) from None
-        models = parse_json(response.content, response.headers.get("content-type", "")).get("data")
-        if not isinstance(models, list):
-            raise WorkError(ErrorCode.BAD_RESPONSE, "the list of models holds no data")
-        return sorted(str(model["id"]) for model in models if isinstance(model, dict) and model.get("id"))
-
     async def aclose(self) -> None:
         """Close the connections."""
         await self._sdk.close()
 
     async def _post(self, request: CompletionRequest, *, stream: bool) -> httpx2.Response:
         """Return the response with a status of 2xx, read whole unless `stream`."""
-        body = request_body(request, stream=stream)
+        body = request_body(request, self._dialect, stream=stream)
         options = self._options(request.timeout, request.correlation_id)
         try:
             # `with_raw_response.create` would cost half a millisecond more for the same bytes.
@@ -108,23 +104,23 @@ class SDKProvider:
         return cast(httpx2.Response, response)
 
     def _options(self, timeout: float, correlation_id: str | None) -> RequestOptions:
-        headers = {"Authorization": self._authorization, "User-Agent": USER_AGENT}
+        headers = {**self._own_headers, "User-Agent": USER_AGENT}
         if can_be_header(correlation_id):
             headers["X-Request-ID"] = correlation_id
         return {"headers": headers, "timeout": httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))}
 
     def _whole(self, response: httpx2.Response, request: CompletionRequest) -> Completion:
         parsed = parse_json(response.content, response.headers.get("content-type", ""))
-        return parse_completion(parsed, response.headers, request, self._secret)
+        return parse_completion(parsed, response.headers, request, self._secret, self._dialect)
 
     async def _read_stream(self, response: httpx2.Response, request: CompletionRequest) -> AsyncGenerator[Chunk, None]:
         content_type = response.headers["content-type"]
-        assembler = Assembler(request, self._secret, self._max_answer_bytes)
+        assembler = Assembler(request, self._secret, self._max_answer_bytes, self._dialect)
         events = read_events(response.aiter_bytes(), self._max_answer_bytes * JSON_OVERHEAD)
         try:
             async for data in events:
                 if data == b"[DONE]":
-                    await _drain(events)
+                    await drain(events)
                     break
                 yield TextDelta(assembler.add(parse_json(data, content_type)) if data != ALIVE else "")
         except (httpx2.HTTPError, aiohttp.ClientError) as error:
@@ -138,11 +134,3 @@ class SDKProvider:
         """
         said = clean_message(str(error), self._secret) if isinstance(error, OpenAIError) else "not valid as JSON"
         return cannot_be_sent(f"{type(error).__name__}: {said}")
-
-
-async def _drain(events: AsyncIterator[bytes]) -> None:
-    """Read what follows the last event, so that the connection can be used again; a server that goes on is cut."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in events:
-                pass

@@ -6,33 +6,57 @@ Fields: https://platform.openai.com/docs/api-reference/chat
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from agents.llm.errors import BilledError
+from agents.llm.http.messages import clean_message
 from agents.llm.rate_headers import rate_limit_headers
-from agents.llm.tokens import estimate_request_tokens, estimate_tokens
-from agents.llm.types import MOST_TOKENS, Completion, CompletionRequest, Message, ToolCall, ToolSpec, Usage
+from agents.llm.structured import with_schema_instructions
+from agents.llm.tokens import estimate_usage
+from agents.llm.types import Completion, CompletionRequest, ToolCall, ToolSpec
 from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
 
-from .errors import clean_message, error_of_event
+from .answers import find_usage, parse_usage, read_replay, read_tool_calls, reasoning_text, tool_call_items
+from .dialect import PLAIN, Dialect, Structure
+from .errors import error_of_event
+from .messages import wire_message
+from .parameters import sent_parameters
+
+# What servers give as the reason of an answer that ends with tool calls, beside `tool_calls`; nothing at all, too.
+_ENDED = (None, "", "stop", "function_call")
 
 
-def request_body(request: CompletionRequest, *, stream: bool) -> dict[str, Any]:
-    """Return the body of the call; the agent's parameters cannot change what Arboretum fills in."""
-    parameters = dict(request.parameters)
-    body: dict[str, Any] = {**parameters.pop("extra_body", {}), **parameters}
-    body["model"] = request.model
-    body["messages"] = [_message(message) for message in request.messages]
+def request_body(request: CompletionRequest, dialect: Dialect = PLAIN, *, stream: bool) -> dict[str, Any]:
+    """Return the body of the call; the agent's parameters cannot change what Arboretum fills in.
+
+    Raises WorkError `invalid_request` for an image or a file that the server does not take.
+    """
+    model = request.model
+    body = sent_parameters(dialect, model, request.parameters)
+    messages = request.messages
+    if request.output_schema is not None:
+        structure = dialect.structure_of(request, stream=stream)
+        if structure != "json_schema":
+            messages = with_schema_instructions(messages, request.output_schema)
+        body |= _response_format(structure, request.output_schema)
+    body["model"] = model
+    body["messages"] = [wire_message(message, dialect, model) for message in messages]
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
-    if request.output_schema is not None:
-        schema = dict(request.output_schema)
-        form = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": form}
     if stream:
-        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        body["stream"] = True
+        if dialect.stream_usage:
+            body["stream_options"] = {"include_usage": True}
     return body
+
+
+def _response_format(structure: Structure, output_schema: Mapping[str, Any]) -> dict[str, Any]:
+    if structure == "instructions":
+        return {}
+    if structure == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    schema = dict(output_schema)
+    form = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def is_strict(schema: Any) -> bool:
@@ -54,20 +78,12 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(value) for name, value in schema.items() if name not in DATA_KEYWORDS)
 
 
-def parse_json(body: bytes | bytearray | str, content_type: str) -> dict[str, Any]:
-    """Return the JSON object in `body`. Raises WorkError `bad_response` where it is none."""
-    try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        kind = clean_message(content_type.partition(";")[0][:50], "") or "no content type"
-        raise WorkError(ErrorCode.BAD_RESPONSE, f"the answer is not valid JSON ({kind})") from None
-    if not isinstance(parsed, dict):
-        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer is not a JSON object")
-    return parsed
-
-
 def parse_completion(
-    parsed: dict[str, Any], headers: Mapping[str, str], request: CompletionRequest, secret: str
+    parsed: dict[str, Any],
+    headers: Mapping[str, str],
+    request: CompletionRequest,
+    secret: str,
+    dialect: Dialect = PLAIN,
 ) -> Completion:
     """Return the answer in `parsed`. Raises WorkError for an error reported in it, and where it holds no answer."""
     if parsed.get("error"):
@@ -76,17 +92,28 @@ def parse_completion(
     message = choice.get("message") if choice else None
     if not isinstance(message, dict):
         raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds no message")
-    items = message.get("tool_calls")
-    calls = tuple(_tool_call(item) for item in items) if isinstance(items, list) else ()
+    items = tool_call_items(message)
     return make_completion(
         text=content_text(message.get("content")),
-        tool_calls=calls,
+        tool_calls=read_tool_calls(items, request) if items else (),
         finish_reason=choice.get("finish_reason") if choice else None,
         refusal=message.get("refusal"),
+        reasoning=reasoning_text(message),
+        replay=read_replay(message, items, dialect) if dialect.replayed or dialect.replayed_of_calls else None,
+        usage=find_usage(parsed, dialect),
         parsed=parsed,
         headers=headers,
         request=request,
     )
+
+
+def parse_models(parsed: Mapping[str, Any], dialect: Dialect) -> list[str]:
+    """Return the ids in a list of models, sorted. Raises WorkError `bad_response` where it is none."""
+    models = parsed.get("data")
+    if not isinstance(models, list):
+        raise WorkError(ErrorCode.BAD_RESPONSE, "the list of models holds no data")
+    ids = (str(model["id"]) for model in models if isinstance(model, dict) and model.get("id"))
+    return sorted(name.removeprefix(dialect.model_prefix) for name in ids)
 
 
 def first_choice(parsed: dict[str, Any]) -> dict[str, Any] | None:
@@ -103,39 +130,42 @@ def make_completion(
     tool_calls: tuple[ToolCall, ...],
     finish_reason: Any,
     refusal: Any,
-    parsed: dict[str, Any],
+    reasoning: str,
+    replay: Mapping[str, Any] | None,
+    usage: Any,
+    parsed: Mapping[str, Any],
     headers: Mapping[str, str],
     request: CompletionRequest,
 ) -> Completion:
-    """Return the whole answer; `parsed` is what says usage, model and id. Raises BilledError where it was withheld."""
-    usage = parse_usage(parsed.get("usage")) or _estimated_usage(request, text, tool_calls)
+    """Return the whole answer; `parsed` is what says model and id. Raises BilledError where it was withheld."""
+    used = parse_usage(usage) or estimate_usage(request, text + reasoning, tool_calls)
     if finish_reason == "content_filter":
-        raise BilledError(ErrorCode.CONTENT_POLICY, "the provider's content filter withheld the answer", usage)
+        raise BilledError(ErrorCode.CONTENT_POLICY, "the provider's content filter withheld the answer", used)
     if refusal and not text and not tool_calls:
-        raise BilledError(ErrorCode.CONTENT_POLICY, "the model refused to answer", usage)
+        raise BilledError(ErrorCode.CONTENT_POLICY, "the model refused to answer", used)
+    if tool_calls and finish_reason in _ENDED:
+        finish_reason = "tool_calls"
     return Completion(
         text=text,
         tool_calls=tool_calls,
-        usage=usage,
+        usage=used,
         finish_reason=str(finish_reason or "stop"),
         model=str(parsed.get("model") or request.model),
-        request_id=_printable(headers.get("x-request-id")) or _printable(parsed.get("id")),
+        request_id=request_id(headers, parsed),
         rate_limits=rate_limit_headers(headers),
+        reasoning=reasoning,
+        replay=replay,
     )
+
+
+def request_id(headers: Mapping[str, str], parsed: Mapping[str, Any]) -> str:
+    """Return what the provider calls this call, to be named to its support; empty where it says nothing."""
+    return _printable(headers.get("x-request-id")) or _printable(parsed.get("id"))
 
 
 def _printable(value: Any) -> str:
     text = str(value or "")
     return text if text.isprintable() else clean_message(text, "")
-
-
-def parse_usage(usage: Any) -> Usage | None:
-    """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable."""
-    if not isinstance(usage, dict):
-        return None
-    counts = [usage.get("prompt_tokens"), usage.get("completion_tokens", 0)]
-    known = [min(count, MOST_TOKENS) for count in counts if type(count) is int and count >= 0]  # True is no count.
-    return Usage(*known) if len(known) == len(counts) else None
 
 
 def content_text(content: Any) -> str:
@@ -147,34 +177,6 @@ def content_text(content: Any) -> str:
     return ""
 
 
-def _message(message: Message) -> dict[str, Any]:
-    wire: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_call_id is not None:
-        wire["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        wire["content"] = message.content or None
-        wire["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    return wire
-
-
 def _tool(tool: ToolSpec) -> dict[str, Any]:
     function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
     return {"type": "function", "function": function}
-
-
-def _tool_call(item: Any) -> ToolCall:
-    function = item.get("function") if isinstance(item, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds a tool call without a name")
-    arguments = function.get("arguments")
-    # Some servers send the arguments as an object in place of its text.
-    written = arguments if isinstance(arguments, str) else orjson.dumps(arguments or {}).decode()
-    return ToolCall(str(item.get("id") or ""), function["name"], written)
-
-
-def _estimated_usage(request: CompletionRequest, text: str, calls: tuple[ToolCall, ...]) -> Usage:
-    output = estimate_tokens(text) + sum(estimate_tokens(call.name + call.arguments) for call in calls)
-    return Usage(estimate_request_tokens(request), output)

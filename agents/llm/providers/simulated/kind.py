@@ -23,7 +23,8 @@ class SimulatedType:
 
     name = "simulated"
     needs_key = False
-    default_base_url = ""
+    # No server is called; it needs no address either.
+    default_base_url = "simulated:"
 
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client; nothing of `config` matters."""

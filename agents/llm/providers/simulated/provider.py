@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 
-from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
+from agents.llm.types import Chunk, Completion, CompletionRequest, Embedding, EmbeddingRequest, TextDelta
 from workers.errors import ErrorCode, InvalidInput, WorkError
 
+from .embeddings import as_call, embed
 from .plan import Draws, Plan, draw_error, make_plan
 from .settings import Settings
 
@@ -44,6 +45,21 @@ class SimulatedProvider:
             yield TextDelta(piece)
             await asyncio.sleep(pause)
         yield plan.completion
+
+    async def embed(self, request: EmbeddingRequest) -> Embedding:
+        """Return vectors of length 1 after the planned time. Raises the WorkError that was drawn.
+
+        They follow from the seed, the model and each text alone.
+        """
+        settings = self._parsed(request.parameters.get("simulated"))
+        number = next(self._calls)
+        call = as_call(request)
+        draws = Draws.of(call, settings.seed)
+        error = draw_error(settings, draws, number)
+        await asyncio.sleep(settings.latency.at(draws.latency))
+        if error is not None:
+            raise error
+        return embed(request, settings.seed, number)
 
     async def list_models(self) -> list[str]:
         """Return the names that stand for a small and a large model; any other name works as well."""

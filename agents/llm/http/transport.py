@@ -6,18 +6,21 @@ from typing import Any
 
 import aiohttp
 import httpx2
-from openai import DefaultAioHttpClient
 
 from workers.errors import ErrorCode, WorkError
 
-from .errors import error_of_response
-from .network import ERROR_BODY_BYTES, cannot_be_sent, compressed_unasked, network_error, tls_context, too_large
-
-# An allow-list: the SDK adds headers from OPENAI_CUSTOM_HEADERS and telemetry of its own, and the client keeps cookies.
-_SENT_HEADERS = frozenset(
-    {b"host", b"authorization", b"content-type", b"content-length", b"accept", b"user-agent"}
-    | {b"openai-organization", b"x-request-id"}
+from .network import (
+    ERROR_BODY_BYTES,
+    SortError,
+    cannot_be_sent,
+    compressed_unasked,
+    network_error,
+    tls_context,
+    too_large,
 )
+
+# An allow-list: SDKs add headers from the environment and telemetry of their own, and the client keeps cookies.
+_SENT_HEADERS = frozenset({b"host", b"content-type", b"content-length", b"accept", b"user-agent", b"x-request-id"})
 # A compressed body could unfold to a thousand times its size.
 _NO_COMPRESSION = (b"accept-encoding", b"identity")
 
@@ -25,11 +28,19 @@ _NO_COMPRESSION = (b"accept-encoding", b"identity")
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
-class GuardedClient(DefaultAioHttpClient):
-    """An HTTP client on aiohttp without a bound on its connections: limits are Arboretum's."""
+class GuardedClient(httpx2.AsyncClient):
+    """An HTTP client without a bound on its connections: limits are Arboretum's.
 
-    def __init__(self, *, max_body_bytes: int, secret: str) -> None:
+    A provider puts it in front of its SDK's own client on aiohttp: `class Client(GuardedClient, DefaultAioHttpClient)`.
+    """
+
+    def __init__(
+        self, *, max_body_bytes: int, secret: str, sort_error: SortError, own_headers: frozenset[bytes] = frozenset()
+    ) -> None:
         """Read at most `max_body_bytes` of a whole body; `secret` never appears in a message.
+
+        `own_headers` are names, in lower case, of headers that the provider sends beside the usual ones: that of its
+        key, for one.
 
         Neither proxies nor .netrc nor certificates are taken from the environment, and redirects are not followed,
         so a call goes where the credential says and nowhere else.
@@ -39,6 +50,8 @@ class GuardedClient(DefaultAioHttpClient):
         super().__init__(limits=limits, verify=tls_context(), trust_env=False, follow_redirects=False)
         self._max_body_bytes = max_body_bytes
         self._secret = secret
+        self._sort_error = sort_error
+        self._sent_headers = _SENT_HEADERS | own_headers
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **kwargs: Any) -> httpx2.Response:
         """Return the response, read whole unless `stream` was asked for and given.
@@ -46,7 +59,7 @@ class GuardedClient(DefaultAioHttpClient):
         Raises WorkError for every failure, a status other than 2xx included.
         """
         # One pass over the raw pairs: deleting by name costs a tenth of the whole call.
-        sent = [(name, value) for name, value in request.headers.raw if value and name.lower() in _SENT_HEADERS]
+        sent = [(name, value) for name, value in request.headers.raw if value and name.lower() in self._sent_headers]
         request.headers = httpx2.Headers([*sent, _NO_COMPRESSION])
         try:
             response = await super().send(request, stream=True, **kwargs)
@@ -70,7 +83,7 @@ class GuardedClient(DefaultAioHttpClient):
             raise compressed_unasked(encoding)
         if response.status_code // 100 != 2:
             body = await _read_head(response, ERROR_BODY_BYTES)
-            raise error_of_response(response.status_code, response.headers, body, self._secret)
+            raise self._sort_error(response.status_code, response.headers, body, self._secret)
 
 
 def is_event_stream(response: httpx2.Response) -> bool:

@@ -1,4 +1,4 @@
-"""Posts JSON and reads the whole answer, on aiohttp alone: a plain call costs a third of what the SDK takes."""
+"""Sends JSON and reads the whole answer, on aiohttp alone: a plain call costs a third of what the SDK takes."""
 
 from collections.abc import Mapping
 
@@ -10,15 +10,13 @@ from yarl import URL
 from agents.llm.providers.base import ProviderConfig
 from workers.errors import ErrorCode, WorkError
 
-from .errors import error_of_response
 from .large_bodies import LARGE_BODY_BYTES, large_bodies
 from .network import (
     CONNECT_SECONDS,
-    DEFAULT_BASE_URL,
     ERROR_BODY_BYTES,
     JSON_OVERHEAD,
-    PLACEHOLDER_KEY,
     USER_AGENT,
+    SortError,
     can_be_header,
     cannot_be_sent,
     compressed_unasked,
@@ -35,15 +33,27 @@ _DNS_SECONDS = 60
 # aiohttp's own 256 KiB that would be three times what is read of the answer.
 READ_AHEAD_BYTES = 64 * 1024
 _REQUEST_ID = istr("X-Request-ID")
+_HEADERS: Mapping[str, str] = {
+    hdrs.CONTENT_TYPE: "application/json",
+    hdrs.ACCEPT: "application/json",
+    hdrs.ACCEPT_ENCODING: "identity",
+    hdrs.USER_AGENT: USER_AGENT,
+}
 
 
 class DirectCaller:
-    """Posts to one URL with one key from one event loop, over as many connections as there are calls at once."""
+    """Calls one URL with one key from one event loop, over as many connections as there are calls at once."""
 
-    def __init__(self, config: ProviderConfig, path: str) -> None:
-        """Post to `path` below the base URL. Raises WorkError `invalid_request` where no request can be built of it."""
-        self._url = _url(config.base_url or DEFAULT_BASE_URL, path)
-        self._headers = _headers(config)
+    def __init__(
+        self, config: ProviderConfig, url: str, path: str, *, own_headers: Mapping[str, str], sort_error: SortError
+    ) -> None:
+        """Call `path` below `url` with the provider's `own_headers` beside the usual ones.
+
+        Raises WorkError `invalid_request` where no request can be built of it.
+        """
+        self._url = _url(url, path)
+        self._headers = {**_HEADERS, **own_headers}
+        self._sort_error = sort_error
         self._secret = config.api_key
         self._max_body_bytes = config.max_answer_bytes * JSON_OVERHEAD
         self._session: aiohttp.ClientSession | None = None
@@ -51,18 +61,29 @@ class DirectCaller:
         self._timeout = aiohttp.ClientTimeout(total=None)
 
     async def post(
-        self, body: bytes, within: float, correlation_id: str | None
+        self, body: bytes, within: float, correlation_id: str | None, own_headers: Mapping[str, str] | None = None
     ) -> tuple[bytes | bytearray, Mapping[str, str]]:
-        """Return the answer's body and headers.
+        """Return the answer's body and headers to a POST of `body`.
 
-        `within` is in seconds, for the connection and for each silence. Raises WorkError for every failure, a status
-        other than 2xx included. Never tries twice.
+        `within` is in seconds, for the connection and for each silence; `own_headers` are this call's.
+        Raises WorkError for every failure, a status other than 2xx included. Never tries twice.
         """
-        headers = {_REQUEST_ID: correlation_id} if can_be_header(correlation_id) else None
+        headers: dict[str, str] | None = {_REQUEST_ID: correlation_id} if can_be_header(correlation_id) else None
+        if own_headers:
+            headers = {**(headers or {}), **own_headers}
+        return await self._call(hdrs.METH_POST, body, within, headers)
+
+    async def get(self, within: float) -> tuple[bytes | bytearray, Mapping[str, str]]:
+        """Return the answer's body and headers to a GET; all else as `post` does."""
+        return await self._call(hdrs.METH_GET, None, within, None)
+
+    async def _call(
+        self, method: str, body: bytes | None, within: float, headers: Mapping[str, str] | None
+    ) -> tuple[bytes | bytearray, Mapping[str, str]]:
         try:
             session = self._session or self._open()
-            response = await session.post(
-                self._url, data=body, headers=headers, allow_redirects=False, timeout=self._timeouts(within)
+            response = await session.request(
+                method, self._url, data=body, headers=headers, allow_redirects=False, timeout=self._timeouts(within)
             )
             try:
                 return await self._read(response), response.headers
@@ -112,7 +133,7 @@ class DirectCaller:
             raise compressed_unasked(encoding)
         if response.status // 100 != 2:
             head = bytes((await _read_until(response.content, ERROR_BODY_BYTES))[:ERROR_BODY_BYTES])
-            raise error_of_response(response.status, headers, head, self._secret)
+            raise self._sort_error(response.status, headers, head, self._secret)
         most = self._max_body_bytes
         if (response.content_length or 0) > most:
             raise too_large(most)
@@ -164,18 +185,3 @@ def _url(base: str, path: str) -> URL:
         return url.with_path(url.raw_path.rstrip("/") + path, encoded=True)
     except ValueError as error:
         raise cannot_be_sent(type(error).__name__) from None
-
-
-def _headers(config: ProviderConfig) -> dict[str, str]:
-    headers: dict[str, str] = {
-        hdrs.AUTHORIZATION: f"Bearer {config.api_key or PLACEHOLDER_KEY}",
-        hdrs.CONTENT_TYPE: "application/json",
-        hdrs.ACCEPT: "application/json",
-        hdrs.ACCEPT_ENCODING: "identity",
-        hdrs.USER_AGENT: USER_AGENT,
-    }
-    if config.organisation:
-        if not can_be_header(config.organisation):
-            raise cannot_be_sent("the organisation is not printable ASCII")
-        headers["OpenAI-Organization"] = config.organisation
-    return headers

@@ -15,6 +15,11 @@ from workers.errors import ErrorCode, WorkError
 from .calls import ask, call
 
 
+@pytest.fixture(params=["openai", "anthropic"])
+def client(request: pytest.FixtureRequest, openai_client: LLMClient, anthropic_client: LLMClient) -> LLMClient:
+    return openai_client if request.param == "openai" else anthropic_client
+
+
 async def failure(client: LLMClient, *, stream: bool, within: float = 5.0) -> tuple[WorkError, float]:
     begun = time.monotonic()
     with pytest.raises(WorkError) as caught:
@@ -31,28 +36,26 @@ async def aborted_calls(server: FakeServer) -> int:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_server_that_never_answers_is_cut_at_the_timeout(
-    server: FakeServer, openai_client: LLMClient, stream: bool
-):
+async def test_server_that_never_answers_is_cut_at_the_timeout(server: FakeServer, client: LLMClient, stream: bool):
     server.configure(faults={"stall": 1.0})
-    error, seconds = await failure(openai_client, stream=stream, within=0.3)
+    error, seconds = await failure(client, stream=stream, within=0.3)
     assert error.code is ErrorCode.TIMEOUT
     assert seconds < 2
     assert await aborted_calls(server) == 1
 
 
-async def test_stream_that_falls_silent_is_cut_at_the_idle_timeout(server: FakeServer, openai_client: LLMClient):
+async def test_stream_that_falls_silent_is_cut_at_the_idle_timeout(server: FakeServer, client: LLMClient):
     server.configure(faults={"stall_midway": 1.0})
-    error, seconds = await failure(openai_client, stream=True, within=20)
+    error, seconds = await failure(client, stream=True, within=20)
     assert error.code is ErrorCode.TIMEOUT
     assert "silence" in error.message
     assert seconds < 2
     assert await aborted_calls(server) == 1
 
 
-async def test_cancelled_call_ends_at_the_server_too(server: FakeServer, openai_client: LLMClient):
+async def test_cancelled_call_ends_at_the_server_too(server: FakeServer, client: LLMClient):
     server.configure(latency=20)
-    tasks = [asyncio.create_task(call(openai_client, ask(), stream=stream)) for stream in (False, True)]
+    tasks = [asyncio.create_task(call(client, ask(), stream=stream)) for stream in (False, True)]
     await asyncio.sleep(0.2)
     for task in tasks:
         task.cancel()
@@ -64,18 +67,18 @@ async def test_cancelled_call_ends_at_the_server_too(server: FakeServer, openai_
     ("fault", "stream"),
     [("huge", False), ("huge", True), ("endless", False), ("endless", True), ("endless_calls", True)],
 )
-async def test_flood_is_cut_at_the_bound(server: FakeServer, openai_client: LLMClient, fault: str, stream: bool):
+async def test_flood_is_cut_at_the_bound(server: FakeServer, client: LLMClient, fault: str, stream: bool):
     server.configure(faults={fault: 1.0})
-    error, seconds = await failure(openai_client, stream=stream, within=20)
+    error, seconds = await failure(client, stream=stream, within=20)
     assert error.code is ErrorCode.BAD_RESPONSE
     assert "large" in error.message
     assert seconds < 5
     assert await aborted_calls(server) == 1
 
 
-async def test_error_with_an_endless_body_is_still_its_status(server: FakeServer, openai_client: LLMClient):
+async def test_error_with_an_endless_body_is_still_its_status(server: FakeServer, client: LLMClient):
     server.configure(faults={"huge_error": 1.0})
-    error, seconds = await failure(openai_client, stream=False, within=20)
+    error, seconds = await failure(client, stream=False, within=20)
     assert error.code is ErrorCode.SERVER_ERROR
     assert seconds < 5
 
@@ -91,12 +94,12 @@ async def test_hundred_megabytes_do_not_reach_the_memory():
         await client.aclose()
 
 
-async def test_client_works_on_after_every_fault(server: FakeServer, openai_client: LLMClient):
+async def test_client_works_on_after_every_fault(server: FakeServer, client: LLMClient):
     for fault in ("reset", "reset_midway", "truncated", "html", "huge", "stall_midway"):
         server.configure(faults={fault: 1.0})
-        await failure(openai_client, stream=True, within=2)
+        await failure(client, stream=True, within=2)
         server.configure(faults={})
-        assert (await openai_client.complete(ask("after " + fault))).text == "after " + fault
+        assert (await client.complete(ask("after " + fault))).text == "after " + fault
 
 
 async def test_many_floods_at_once_do_not_reach_the_memory():

@@ -1,16 +1,18 @@
 """What both ways of calling have in common below the JSON: bounds, headers, TLS, and how failures are sorted."""
 
+import errno
 import ssl
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TypeGuard
 
 import aiohttp
 
+from agents.llm.errors import ConnectionFailed, ConnectionFault
 from workers.errors import ErrorCode, WorkError
 
-from .errors import clean_message
+from .messages import clean_message
 
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
 # The SDK insists on a key; servers that need none ignore this one.
 PLACEHOLDER_KEY = "no-key"
 USER_AGENT = "arboretum"
@@ -18,6 +20,9 @@ CONNECT_SECONDS = 10.0
 # JSON writes a character of three bytes as an escape of six, and wraps the answer in fields of its own.
 JSON_OVERHEAD = 4
 ERROR_BODY_BYTES = 64 * 1024
+
+SortError = Callable[[int, Mapping[str, str], bytes, str], WorkError]
+"""Returns the error that a response other than 2xx stands for: of its status, headers, body (may be cut), secret."""
 
 
 @cache
@@ -63,4 +68,13 @@ def network_error(error: Exception, secret: str) -> WorkError:
         return WorkError(ErrorCode.BAD_RESPONSE, f"the server's answer is not valid HTTP ({type(error).__name__})")
     # Its text would be what the server had sent so far.
     said = "" if isinstance(error, aiohttp.ServerDisconnectedError) else clean_message(str(error), secret)
-    return WorkError(ErrorCode.CONNECTION, f"the connection failed: {said or type(error).__name__}")
+    return ConnectionFailed(f"the connection failed: {said or type(error).__name__}", _fault(error))
+
+
+def _fault(error: Exception) -> ConnectionFault:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return ConnectionFault.DNS
+    if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+        return ConnectionFault.TLS
+    refused = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
+    return ConnectionFault.REFUSED if refused else ConnectionFault.OTHER

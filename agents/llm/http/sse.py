@@ -4,9 +4,13 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html; of it, what chat
 of data.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from workers.errors import ErrorCode, WorkError
+
+_DRAIN_SECONDS = 0.1
 
 ALIVE = b""
 """Stands for a line that is no data, as servers send to keep a connection open."""
@@ -31,6 +35,14 @@ async def read_events(pieces: AsyncIterator[bytes], max_line_bytes: int) -> Asyn
     data = _data(rest)
     if data is not None:
         yield data
+
+
+async def drain(events: AsyncIterator[bytes]) -> None:
+    """Read what follows the last of `events`, so that the connection can be used again; who goes on is cut."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in events:
+                pass
 
 
 def _data(line: bytearray) -> bytes | None:
