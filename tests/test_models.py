@@ -6,7 +6,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
 
-from batches.models import Attempt, AttemptOutcome, RunEvent, RunEventKind
+from agents.models import PoolMember
+from batches.models import Attempt, AttemptOutcome, RunEvent, RunEventKind, StoredAnswer
 from credentials.models import ProviderModel
 from credentials.services import create_token
 from tests.support.factories import make_agent, make_batch, make_single_run, make_superuser, make_user
@@ -39,6 +40,10 @@ def test_strangers_and_anonymous_see_nothing(model: type[models.Model]) -> None:
     Attempt.objects.create(run=run, number=1, outcome=AttemptOutcome.SUCCEEDED, finished_at=timezone.now())
     RunEvent.objects.create(run=run, kind=RunEventKind.STEP, created_at=timezone.now())
     ProviderModel.objects.create(credential=agent.current_version.credential, name=ProviderModel.DEFAULT)
+    credential = agent.current_version.credential
+    PoolMember.objects.create(version=agent.current_version, place=0, credential=credential, model="echo-1")
+    moment = {"created_at": timezone.now(), "expires_at": timezone.now()}
+    StoredAnswer.objects.create(key="k", credential=credential, answer_json="{}", bytes=2, **moment)
     create_token(agent.owner, "ci", ["read"])
     rows = model._default_manager.all()
     assert rows.exists()
