@@ -20,7 +20,7 @@ class LLMClient:
 
         `idle_timeout` is the longest silence, in seconds, within a stream that has begun; before its first sign of
         life only the request's own timeout counts, since some models think for minutes. `max_answer_bytes` bounds
-        the answer: its text, and the names and arguments of its tool calls, in UTF-8.
+        the answer: its text, its thoughts, and the names and arguments of its tool calls, in UTF-8.
         """
         self._provider = provider
         self._idle_timeout = idle_timeout
@@ -111,7 +111,7 @@ async def _close(chunks: AsyncIterator[Chunk]) -> None:
 
 
 def _answer_bytes(completion: Completion) -> int:
-    size = utf8_size(completion.text)
+    size = utf8_size(completion.text) + utf8_size(completion.reasoning)
     for call in completion.tool_calls:
         size += utf8_size(call.name) + utf8_size(call.arguments)
     return size

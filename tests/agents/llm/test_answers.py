@@ -1,5 +1,6 @@
 """Answers, streams and errors as compatible servers write them."""
 
+import time
 from typing import Any
 
 import orjson
@@ -155,6 +156,21 @@ def test_nothing_is_kept_to_be_sent_back_where_no_dialect_asks_for_it():
     assert whole(message, DETAILS).replay == {
         "p": {"message": {"reasoning_details": [1]}, "calls": [{"extra_content": 1}]}
     }
+
+
+def test_what_could_not_be_stored_is_not_sent_back():
+    deep: Any = "end"
+    for _ in range(500):
+        deep = [deep]
+    assert whole({"content": "hi", "reasoning_details": deep}, DETAILS).replay is None
+    assert whole({"content": "hi", "reasoning_details": "nul \0"}, DETAILS).replay is None
+
+
+def test_endless_places_of_tool_calls_are_read_in_time():
+    many = [{"tool_calls": [{"index": index, "function": {"name": "f"}}]} for index in range(30_000)]
+    started = time.process_time()
+    assert len(streamed(*many, max_bytes=10_000_000).tool_calls) == 30_000
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_details"])

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from agents.llm.types import MOST_TOKENS, CompletionRequest, ToolCall, Usage
+from agents.values import fault_of
 from workers.errors import ErrorCode, WorkError
 
 from .dialect import Dialect
@@ -71,14 +72,17 @@ def _thinking_part(part: Any) -> str:
 
 
 def read_replay(message: Mapping[str, Any], items: Sequence[Any], dialect: Dialect) -> dict[str, dict[str, Any]] | None:
-    """Return what the server wants back with this message, under the provider's name; None where there is nothing."""
+    """Return what the server wants back with this message, under the provider's name; None where there is nothing.
+
+    What could not be stored (nested too deeply, characters that no database takes) is nothing, too.
+    """
     kept = {name: message[name] for name in dialect.replayed if message.get(name)}
     calls = [
         {name: item[name] for name in dialect.replayed_of_calls if item.get(name)} if isinstance(item, dict) else {}
         for item in (items if dialect.replayed_of_calls else ())
     ]
     found = ({"message": kept} if kept else {}) | ({"calls": calls} if any(calls) else {})
-    return {dialect.provider: found} if found else None
+    return {dialect.provider: found} if found and fault_of(found) is None else None
 
 
 def find_usage(parsed: Mapping[str, Any], dialect: Dialect) -> Any:

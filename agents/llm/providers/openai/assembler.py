@@ -41,6 +41,7 @@ class Assembler:
         self._reasoning: list[str] = []
         self._refused = False
         self._calls: dict[int, _GrowingCall] = {}
+        self._last_place = -1
         self._replay = GrowingReplay(dialect.replayed)
         self._finish_reason: str | None = None
         self._facts: dict[str, Any] = {}
@@ -97,7 +98,9 @@ class Assembler:
         return text
 
     def _add_call(self, item: dict[str, Any]) -> None:
-        call = self._calls.setdefault(self._place(item), _GrowingCall())
+        place = self._place(item)
+        self._last_place = max(self._last_place, place)
+        call = self._calls.setdefault(place, _GrowingCall())
         call.id = call.id or str(item.get("id") or "")
         function = item.get("function")
         if isinstance(function, dict):
@@ -113,15 +116,15 @@ class Assembler:
         Servers that leave the index out, or give all calls the same one, send each call whole: another id, or another
         name, begins another call.
         """
-        given, last = item.get("index"), max(self._calls, default=-1)
-        place = given if isinstance(given, int) else max(last, 0)
+        given = item.get("index")
+        place = given if isinstance(given, int) else max(self._last_place, 0)
         known = self._calls.get(place)
         if known is None:
             return place
         function = item.get("function")
         has_name = isinstance(function, dict) and bool(function.get("name"))
         is_named_anew = has_name and known.name != "" and (given is None or item.get("id") not in (None, "", known.id))
-        return last + 1 if is_named_anew else place
+        return self._last_place + 1 if is_named_anew else place
 
     def _take(self, size: int) -> None:
         self._left -= size

@@ -69,5 +69,5 @@ def _file(part: FilePart, dialect: Dialect) -> dict[str, Any]:
 def _check_source(what: str, url: str, allowed: Sources, model: str) -> None:
     if allowed == "none":
         raise WorkError(ErrorCode.INVALID_REQUEST, f"{model} takes no {what} at this provider")
-    if allowed == "data" and not url.startswith("data:"):
+    if allowed == "data" and url[:5].lower() != "data:":
         raise WorkError(ErrorCode.INVALID_REQUEST, f"this provider takes {what} as data: URLs alone, not by address")
