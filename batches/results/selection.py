@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-from sqlalchemy import ColumnElement, Engine, Float, Select, Text, cast, select
+from sqlalchemy import ColumnElement, Engine, Float, Integer, Select, Text, cast, select, type_coerce
 
 from batches.ids import batch_id_range
 from batches.states import RunState
@@ -31,8 +31,12 @@ ResultRow: TypeAlias = tuple[
     int,  # attempt
     int,  # input_tokens
     int,  # output_tokens
+    int,  # cached_tokens
+    int,  # reasoning_tokens
     float,  # cost
     int | None,  # latency_ms
+    str | None,  # model
+    bool | int,  # is_cached
     int,  # agent_version_id
     str,  # input_json
 ]
@@ -47,8 +51,13 @@ _SELECTED = (
     runs.c.attempt,
     runs.c.input_tokens,
     runs.c.output_tokens,
+    runs.c.cached_tokens,
+    runs.c.reasoning_tokens,
     cast(runs.c.cost, Float).label("cost"),
     runs.c.latency_ms,
+    runs.c.model,
+    # A result without converters is read faster; SQLite keeps truth values as 0 and 1.
+    type_coerce(runs.c.is_cached, Integer).label("is_cached"),
     runs.c.agent_version_id,
     runs.c.input_json,
 )
@@ -94,11 +103,14 @@ class Selection:
         found: list[ResultRow] = []
         characters = 0
         with self._engine.connect() as connection:
-            streaming = connection.execution_options(stream_results=True, max_row_buffer=FETCHED_ROWS)
+            # SQLite reads as it is asked, and needs no buffer for it.
+            on_server = self._engine.dialect.name == "postgresql"
+            streaming = connection.execution_options(stream_results=on_server, max_row_buffer=FETCHED_ROWS)
             # One row more than is wanted tells whether there are more.
             for part in streaming.execute(self._statement(after, limit + 1)).partitions(FETCHED_ROWS):
-                found += part
-                characters += sum(len(row[-1]) + len(row[3] or "") for row in part)
+                # Plain tuples: rows of the library are looked at by each garbage collection, a third of the reading time.
+                found += map(tuple, part)
+                characters += sum([len(row[-1]) + len(row[3] or "") for row in part])
                 if characters > PIECE_CHARACTERS:
                     return found[:limit], True
         return found[:limit], len(found) > limit
