@@ -1,5 +1,6 @@
 """The read side of batches: records, pages, summaries and exports."""
 
+from .aggregate import Aggregate
 from .batch_results import BatchResults, Page
 from .formats import FORMATS
 from .records import ResultRecord
@@ -7,6 +8,7 @@ from .summary import BatchCounts, BatchSummary, ErrorGroup, Latency
 
 __all__ = [
     "FORMATS",
+    "Aggregate",
     "BatchCounts",
     "BatchResults",
     "BatchSummary",

@@ -8,7 +8,7 @@ import orjson
 
 from batches.models.batch import Batch, InputKind
 
-from .records import category_of
+from .categories import category_of
 from .selection import ResultRow
 from .versions import VersionLabels
 

@@ -7,16 +7,13 @@ import orjson
 from orjson import OPT_APPEND_NEWLINE, dumps
 from orjson import Fragment as fragment
 
-from workers.errors import ErrorCategory, ErrorCode
-
+from .categories import category_of
 from .selection import ResultRow
 from .versions import VersionLabels
 
 # Lines that are made before they are joined. Those of 4,096 rows would not fit into a processor's cache: 2.3 us a row
 # instead of 6.2 us.
 GROUP_ROWS = 128
-
-_CATEGORIES = {code.value: code.category.value for code in ErrorCode}
 
 
 class ResultError(TypedDict):
@@ -58,11 +55,6 @@ class ResultRecord(TypedDict):
     model: str
     input: Any
     cached: bool
-
-
-def category_of(code: str) -> str:
-    """Return the category of an error code; a code that this release does not know is the system's."""
-    return _CATEGORIES.get(code, ErrorCategory.SYSTEM.value)
 
 
 def records(rows: Sequence[ResultRow], labels: VersionLabels) -> list[ResultRecord]:
