@@ -23,9 +23,15 @@ from .selection import Filter
 LARGEST_ANSWER = 10_000
 Names: TypeAlias = str | Sequence[str]
 
-# A planner knows nothing of how many different values a place in JSON has, guesses as many as rows, and then holds
-# parallel workers, whose groups would all have to be sent, to be dearer than one. Compiling takes longer than it saves.
-_PLANNING = ("SET LOCAL jit = off", "SET LOCAL parallel_setup_cost = 0", "SET LOCAL parallel_tuple_cost = 0")
+# A planner knows nothing of how many different values a place in JSON has and guesses as many as rows; then it sorts
+# them all, or holds parallel workers to be dearer than one. Compiling the statement takes longer than it saves.
+_PLANNING = (
+    "SET LOCAL jit = off",
+    "SET LOCAL parallel_setup_cost = 0",
+    "SET LOCAL parallel_tuple_cost = 0",
+    "SET LOCAL enable_sort = off",
+    "SET LOCAL work_mem = '32MB'",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from batches.models import Batch
 from workers.errors import InvalidInput
@@ -13,6 +13,7 @@ from .engine import read_engine
 from .files import write_whole
 from .flat import Layout
 from .formats import Pieces, export_format, format_of_path
+from .frame import TIMES, choose_library, make_frame
 from .records import ResultRecord, records
 from .selection import Filter, Selection, Values
 from .summary import BatchCounts, BatchSummary, ErrorGroup, Latency, read_counts, read_errors, read_latency
@@ -106,6 +107,16 @@ class BatchResults:
         """
         return aggregate(self._engine, self.batch.pk, Filter.parse(where=where), by, measures, limit)
 
+    def frame(self, library: str | None = None, *, where: Where = None) -> Any:
+        """Return the results as a data frame, with the columns of a CSV export and the times of creation, start, end.
+
+        `library` is pandas or polars, by default whichever is installed. Whole numbers and truth values may be missing
+        in both. Raises InvalidInput where the library is not installed, saying what to install.
+        """
+        chosen = choose_library(library)
+        selection = Selection(self._engine, self.batch.pk, Filter.parse(where=where), TIMES)
+        return make_frame(chosen, self.batch, selection, self._labels)
+
     def export(
         self,
         target: Path | BinaryIO,
@@ -131,7 +142,9 @@ class BatchResults:
                 on_progress(written)
 
         if isinstance(target, Path):
-            write_whole(target, self._encode(format or format_of_path(target), self._selection(state, code, where), counted))
+            write_whole(
+                target, self._encode(format or format_of_path(target), self._selection(state, code, where), counted)
+            )
         else:
             for part in self._encode(format or "jsonl", self._selection(state, code, where), counted):
                 target.write(part)

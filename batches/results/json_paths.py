@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Float, String, Text, and_, case, cast, func
+from sqlalchemy import ColumnElement, Float, Integer, Numeric, String, Text, and_, case, cast, func
 from sqlalchemy.dialects.postgresql import JSONB
 
 from batches.tables import runs
@@ -19,6 +19,7 @@ Path: TypeAlias = tuple[str | int, ...]
 _STEP = re.compile(r'\.(?:"(?P<quoted>[^"]*)"|(?P<plain>[^.\[\]"]+))|\[(?P<place>\d{1,9})\]')
 # A number as JSON has it, short enough for a double of either database.
 _NUMBER = r"^-?(0|[1-9][0-9]{0,99})(\.[0-9]{1,100})?([eE][+-]?[0-9]{1,2})?$"
+_LARGEST = 10**300
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class JsonPath:
     def text(self, dialect: str) -> ColumnElement[Any]:
         """Return the value as text: texts as they are, all else as JSON; NULL where there is none."""
         if dialect == "postgresql":
-            return func.jsonb_extract_path_text(self._column(dialect), *self._steps())
+            return self._found(self._column(dialect), "->>")
         value = func.json_extract(self._column(dialect), self._sqlite_path())
         # SQLite has no truth values of its own: they would be 1 and 0.
         truth = self._type().in_(("true", "false"))
@@ -41,14 +42,16 @@ class JsonPath:
         """Return the value as a number, also where a text says one (all columns of a CSV file are texts); else NULL."""
         text = self.text(dialect)
         if dialect == "postgresql":
-            return case((text.regexp_match(_NUMBER), cast(text, Float)))
+            value = self._found(self._column(dialect), "->")
+            is_double = and_(func.jsonb_typeof(value) == "number", func.abs(cast(value, Numeric)) < _LARGEST)
+            return case((is_double, cast(value, Float)), (text.regexp_match(_NUMBER), cast(text, Float)))
         is_number = and_(func.json_valid(text), func.json_type(text).in_(("integer", "real")))
         return case((is_number, cast(text, Float)))
 
     def json(self, dialect: str) -> ColumnElement[Any]:
         """Return the value as JSON text, by which equal values are equal; NULL where there is none, or null."""
         if dialect == "postgresql":
-            value = cast(func.jsonb_extract_path(self._column(dialect), *self._steps()), Text)
+            value = cast(self._found(self._column(dialect), "->"), Text)
         else:
             value = self._column(dialect).op("->", return_type=Text())(self._sqlite_path())
         return func.nullif(value, "null")
@@ -61,8 +64,14 @@ class JsonPath:
     def _type(self) -> ColumnElement[Any]:
         return func.json_type(self._column("sqlite"), self._sqlite_path(), type_=String())
 
-    def _steps(self) -> list[str]:
-        return [str(step) for step in self.steps]
+    def _found(self, value: ColumnElement[Any], last: str) -> ColumnElement[Any]:
+        """Go down by PostgreSQL's operators, which take half the time of its functions with a list of steps."""
+        for place, step in enumerate(self.steps, 1):
+            operator = last if place == len(self.steps) else "->"
+            of_type: Any = JSONB() if operator == "->" else Text()
+            key = cast(step, Integer) if isinstance(step, int) else cast(step, Text)
+            value = value.op(operator, return_type=of_type)(key)
+        return value
 
     def _sqlite_path(self) -> str:
         return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in self.steps)

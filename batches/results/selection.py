@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-from sqlalchemy import ColumnElement, Engine, Float, Integer, Select, Text, cast, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Engine, Float, Integer, Select, Text, cast, select, type_coerce
 
 from batches.ids import batch_id_range
 from batches.states import RunState
@@ -64,6 +64,8 @@ _SELECTED = (
     runs.c.agent_version_id,
     runs.c.input_json,
 )
+ROW_WIDTH = len(_SELECTED)
+_OUTPUT, _INPUT = 3, ROW_WIDTH - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,9 @@ def _known(what: str, given: Values, allowed: Sequence[str]) -> frozenset[str] |
 class Selection:
     """The rows of one batch that pass a filter."""
 
-    def __init__(self, engine: Engine, batch_id: int, chosen: Filter) -> None:
-        """Select rows of batch `batch_id` in the database of `engine`."""
+    def __init__(self, engine: Engine, batch_id: int, chosen: Filter, more: Sequence[Column[Any]] = ()) -> None:
+        """Select rows of batch `batch_id` in the database of `engine`; columns `more` follow those of `ResultRow`."""
+        self._more = more
         self._engine = engine
         self._batch_id = batch_id
         self._filter = chosen
@@ -146,7 +149,7 @@ class Selection:
             for part in streaming.execute(self._statement(after, limit + 1)).partitions(FETCHED_ROWS):
                 # Plain tuples: each garbage collection looks at the library's rows, a third of the reading time.
                 found += map(tuple, part)
-                characters += sum([len(row[-1]) + len(row[3] or "") for row in part])
+                characters += sum([len(row[_INPUT]) + len(row[_OUTPUT] or "") for row in part])
                 if characters > PIECE_CHARACTERS:
                     return found[:limit], True
         return found[:limit], len(found) > limit
@@ -165,7 +168,9 @@ class Selection:
                 left = None if left is None else left - len(rows)
 
     def _statement(self, after: int | None, limit: int) -> Select[Any]:
-        statement = self._filter.apply(select(*_SELECTED), self._batch_id, self._engine.dialect.name, after)
+        statement = self._filter.apply(
+            select(*_SELECTED, *self._more), self._batch_id, self._engine.dialect.name, after
+        )
         return statement.order_by(runs.c.id).limit(limit)
 
 
