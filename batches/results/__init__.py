@@ -2,6 +2,7 @@
 
 from .aggregate import Aggregate
 from .batch_results import BatchResults, Page
+from .folder import FolderExport
 from .formats import FORMATS
 from .records import ResultRecord
 from .summary import BatchCounts, BatchSummary, ErrorGroup, Latency
@@ -13,6 +14,7 @@ __all__ = [
     "BatchResults",
     "BatchSummary",
     "ErrorGroup",
+    "FolderExport",
     "Latency",
     "Page",
     "ResultRecord",

@@ -148,7 +148,7 @@ class _Question:
 
 
 def _ranked(counted: Subquery, keys: int) -> Subquery:
-    """Return counts by group and value with `rank`, how many rows have at most that value, and `ranks`, how many any."""
+    """Return counts by group and value with `rank`, the rows of at most that value, and `ranks`, those of any."""
     group = [counted.c[f"key{place}"] for place in range(keys)]
     known = func.sum(counted.c.count).filter(counted.c.value.is_not(None))
     rank = func.sum(counted.c.count).over(partition_by=group, order_by=counted.c.value.nulls_last())

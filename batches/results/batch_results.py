@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sqlalchemy import func, select
+
 from batches.models import Batch
+from batches.tables import runs
 from workers.errors import InvalidInput
 
 from .aggregate import Aggregate, Names, aggregate
 from .engine import read_engine
 from .files import write_whole
 from .flat import Layout
+from .folder import FolderExport, FolderWriter
 from .formats import Pieces, export_format, format_of_path
 from .frame import TIMES, choose_library, make_frame
 from .records import ResultRecord, records
@@ -80,6 +84,15 @@ class BatchResults:
         rows, more = self._selection(state, code, where).piece(after, limit)
         return Page(records(rows, self._labels), rows[-1][0] if more else None)
 
+    def count(self, *, where: Where = None) -> int:
+        """Return how many rows pass `where`. Reads all rows where no index serves the conditions."""
+        if not where:
+            return self.batch.total
+        statement = select(func.count()).select_from(runs)
+        chosen = Filter.parse(where=where).apply(statement, self.batch.pk, self._engine.dialect.name)
+        with self._engine.connect() as connection:
+            return int(connection.execute(chosen).scalar_one())
+
     def counts(self) -> BatchCounts:
         """Return rows by state, tokens, cost and speed. Three lookups by index at most, however many rows."""
         return read_counts(self._engine, self.batch.pk)
@@ -141,14 +154,31 @@ class BatchResults:
                 written += len(piece)
                 on_progress(written)
 
+        selection = self._selection(state, code, where)
         if isinstance(target, Path):
-            write_whole(
-                target, self._encode(format or format_of_path(target), self._selection(state, code, where), counted)
-            )
+            write_whole(target, self._encode(format or format_of_path(target), selection, counted))
         else:
-            for part in self._encode(format or "jsonl", self._selection(state, code, where), counted):
+            for part in self._encode(format or "jsonl", selection, counted):
                 target.write(part)
         return written
+
+    def export_folder(
+        self,
+        folder: Path,
+        format: str = "jsonl",
+        *,
+        part_rows: int | None = None,
+        follow: bool = False,
+        on_progress: Callable[[int], None] = lambda rows: None,
+    ) -> FolderExport:
+        """Write the results to files of `part_rows` rows (50,000 unless told) and a manifest; return what is there.
+
+        A second call goes on: parts that are whole and whose rows have not changed stay. Of a batch that runs, the
+        rows before the first unfinished one are written; with `follow` it goes on until the batch has ended.
+        `on_progress` is told the rows in the folder. Raises InvalidInput, as for a folder with anything else in it.
+        """
+        writer = FolderWriter(self._engine, self.batch, self._labels, folder, format, part_rows)
+        return writer.write(follow, on_progress)
 
     def stream(
         self, format: str = "jsonl", *, state: Values = None, code: Values = None, where: Where = None

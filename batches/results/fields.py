@@ -11,8 +11,8 @@ from batches.states import RunState
 from batches.tables import agent_versions, credentials, runs
 from workers.errors import ErrorCategory, ErrorCode, InvalidInput
 
-from .json_paths import ROOTS, JsonPath, json_path
 from .categories import category_of
+from .json_paths import ROOTS, JsonPath, json_path
 
 
 class Kind(Enum):
@@ -33,7 +33,7 @@ _versions = (
 
 def _category() -> ColumnElement[Any]:
     known = {code.value: category_of(code) for code in ErrorCode}
-    whens = [(runs.c.error_code.is_(None), None)]
+    whens: list[tuple[Any, str | None]] = [(runs.c.error_code.is_(None), None)]
     whens += [
         (runs.c.error_code.in_([code for code, of in known.items() if of == category.value]), category.value)
         for category in ErrorCategory

@@ -56,7 +56,7 @@ def column_types(batch: Batch, layout: Layout) -> dict[str, str]:
     """
     schema = batch.agent_version.output_schema or {}
     types = dict.fromkeys(layout.names, "string")
-    types |= {name: "integer" for name in WHOLE_NUMBERS} | {"cost": "number", "cached": "boolean"}
+    types |= dict.fromkeys(WHOLE_NUMBERS, "integer") | {"cost": "number", "cached": "boolean"}
     for name in layout.parsed_fields:
         types[f"parsed.{name}"] = _schema_type(schema["properties"][name])
     return types | {column.name: "time" for column in TIMES}
@@ -76,7 +76,7 @@ def _schema_type(schema: Any) -> str:
     """Return a field's type; one that may also be null has it too."""
     given = schema.get("type") if isinstance(schema, dict) else None
     names = [name for name in (given if isinstance(given, list) else [given]) if name != "null"]
-    return names[0] if len(names) == 1 and names[0] in _FITTING else "string"
+    return str(names[0]) if len(names) == 1 and names[0] in _FITTING else "string"
 
 
 def _columns(

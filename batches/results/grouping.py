@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -51,8 +52,7 @@ def latency_text(start: int | None) -> str | None:
 
 
 def _latency_start() -> ColumnElement[Any]:
-    ends = zip(LATENCY_STARTS, LATENCY_STARTS[1:], strict=False)
-    whens = [(runs.c.latency_ms < end, start) for start, end in ends]
+    whens = [(runs.c.latency_ms < end, start) for start, end in pairwise(LATENCY_STARTS)]
     return case((runs.c.latency_ms.is_(None), None), *whens, else_=LATENCY_STARTS[-1])
 
 

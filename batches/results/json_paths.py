@@ -50,11 +50,10 @@ class JsonPath:
 
     def json(self, dialect: str) -> ColumnElement[Any]:
         """Return the value as JSON text, by which equal values are equal; NULL where there is none, or null."""
+        column = self._column(dialect)
         if dialect == "postgresql":
-            value = cast(self._found(self._column(dialect), "->"), Text)
-        else:
-            value = self._column(dialect).op("->", return_type=Text())(self._sqlite_path())
-        return func.nullif(value, "null")
+            return func.nullif(cast(self._found(column, "->"), Text), "null")
+        return func.nullif(column.op("->", return_type=Text())(self._sqlite_path()), "null")
 
     def _column(self, dialect: str) -> ColumnElement[Any]:
         if self.root == "parsed":

@@ -97,7 +97,7 @@ class Filter:
         if codes and not codes & {ErrorCode.CANCELLED, ErrorCode.EXPIRED} and states is None:
             states = frozenset({RunState.FAILED.value})
         by_custom_id = any(each.name == "custom_id" and each.operator == "=" for each in self.conditions)
-        if codes or states == {RunState.PENDING} or by_custom_id or dialect == "postgresql":
+        if codes or states == frozenset({RunState.PENDING.value}) or by_custom_id or dialect == "postgresql":
             found.append(runs.c.batch_id == batch_id)
         if states is not None:
             found.append(_one_of(runs.c.state, states))

@@ -76,10 +76,8 @@ class Condition:
         if self.operator in _ORDERS:
             ordered: ColumnElement[bool] = _ORDERS[self.operator](column, values[0])
             return ordered
-        if self.operator in ("~", "!~"):
-            found = _contains(column, values[0], dialect)
-        else:
-            found = _any_of(column, values)
+        is_part = self.operator in ("~", "!~")
+        found = _contains(column, values[0], dialect) if is_part else _any_of(column, values)
         return found if self.operator in ("=", "~") else not_(func.coalesce(found, False))
 
     def _of_index(self, batch_id: int) -> ColumnElement[bool]:
@@ -101,8 +99,8 @@ class Condition:
         if not numbers or self.operator in ("~", "!~"):
             return text
         # 3 is also 3.0, in JSON as in a column of text.
-        number = self._compared(path.number(dialect), numbers, dialect)
-        return or_(text, number) if self.operator == "=" else and_(text, number)
+        by_number = self._compared(path.number(dialect), numbers, dialect)
+        return or_(text, by_number) if self.operator == "=" else and_(text, by_number)
 
 
 def parse_where(given: Where) -> tuple[Condition, ...]:

@@ -1,6 +1,7 @@
 """Data frames: the same values and types from pandas (with and without Arrow) and polars."""
 
 import datetime as dt
+import subprocess
 import sys
 from importlib.util import find_spec
 
@@ -112,7 +113,7 @@ def test_several_pieces_and_none_make_one_frame_of_the_same_columns(results, mon
 
 def test_moments_are_in_utc(results):
     Run.objects.of_batch(results.batch.pk).update(finished_at=STARTED + dt.timedelta(microseconds=1))
-    assert list(results.frame("pandas")["finished_at"])[0] == STARTED + dt.timedelta(microseconds=1)
+    assert results.frame("pandas")["finished_at"].iloc[0] == STARTED + dt.timedelta(microseconds=1)
 
 
 def test_conditions_choose_rows(results):
@@ -137,8 +138,6 @@ def test_another_library_is_refused(results):
 
 
 def test_reading_results_loads_no_library_of_frames():
-    import subprocess
-
     program = (
         "import django; django.setup(); import batches.results, sys; print({'pandas', 'polars'} & set(sys.modules))"
     )
