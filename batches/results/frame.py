@@ -1,6 +1,6 @@
 """Results as a data frame of pandas or polars, which are extras: pip install 'arboretum[analysis]'.
 
-Rows come in pieces, and each piece becomes columns of the library (or of Arrow, where pandas finds it) before the next
+Rows come in pieces, and each piece becomes columns of Arrow (or of the library, without pyarrow) before the next
 is read, so that what lies in memory beside the frame is one piece.
 """
 
@@ -67,9 +67,10 @@ def make_frame(library: str, batch: Batch, selection: Selection, labels: Version
     layout = Layout.of_batch(batch)
     types = column_types(batch, layout)
     pieces = _columns(selection, labels, layout, types)
-    if library == "polars":
-        return _polars(pieces, types)
-    return _pandas_by_arrow(pieces, types) if find_spec("pyarrow") else _pandas(pieces, types)
+    if find_spec("pyarrow"):
+        table = _arrow(pieces, types)
+        return import_module("polars").from_arrow(table) if library == "polars" else _pandas_of_arrow(table)
+    return _polars(pieces, types) if library == "polars" else _pandas(pieces, types)
 
 
 def _schema_type(schema: Any) -> str:
@@ -142,16 +143,20 @@ def _naive(values: list[datetime | None]) -> list[datetime | None]:
     return [None if value is None else value.replace(tzinfo=None) for value in values]
 
 
-def _pandas_by_arrow(pieces: Iterator[Columns], types: Mapping[str, str]) -> Any:
-    """Keep the pieces as Arrow until all are there: texts lie side by side and are taken over as they are."""
-    pandas, arrow = import_module("pandas"), import_module("pyarrow")
+def _arrow(pieces: Iterator[Columns], types: Mapping[str, str]) -> Any:
+    """Return an Arrow table of the pieces, whose texts lie side by side and are taken over as they are."""
+    arrow = import_module("pyarrow")
     schema = arrow.schema(
         [
             (name, arrow.timestamp("us", "UTC") if kind == "time" else getattr(arrow, _ARROW[kind])())
             for name, kind in types.items()
         ]
     )
-    table = arrow.Table.from_batches([arrow.record_batch(columns, schema=schema) for columns in pieces])
+    return arrow.Table.from_batches([arrow.record_batch(columns, schema=schema) for columns in pieces])
+
+
+def _pandas_of_arrow(table: Any) -> Any:
+    pandas, arrow = import_module("pandas"), import_module("pyarrow")
     nullable = {
         arrow.int64(): pandas.Int64Dtype(),
         arrow.float64(): pandas.Float64Dtype(),

@@ -92,9 +92,12 @@ def test_pandas_has_nullable_types_with_and_without_arrow(results, monkeypatch, 
     }
 
 
-def test_polars_has_the_same_values(results):
+@pytest.mark.parametrize("arrow", [True, False])
+def test_polars_has_the_same_values(results, monkeypatch, arrow):
     import polars
 
+    if not arrow:
+        without(monkeypatch, "pyarrow")
     found = results.frame("polars")
     assert {name: found[name].to_list() for name in EXPECTED} == EXPECTED
     assert found.schema["parsed.urgency"] == polars.Int64
