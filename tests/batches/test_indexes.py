@@ -92,7 +92,6 @@ def assert_uses(plan: str, index: str) -> None:
         ("index>=2900", "INTEGER PRIMARY KEY|batches_run_pkey"),
         ("index=7", "INTEGER PRIMARY KEY|batches_run_pkey"),
         ("code=timeout", "run_failed"),
-        ("status=pending", "run_pending"),
     ],
 )
 def test_conditions_on_results_use_their_index(batch: Batch, where: str, index: str) -> None:

@@ -1,5 +1,6 @@
 """Questions over the results of one large batch: by a field of the answer, by code, by latency; data frames."""
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def run(rig: Rig, size: Size) -> Iterator[Figure]:
         aim = "1 s" if name in AIMED and rig.database == "postgresql" else ""
         yield Figure(name, f"{statistics.median(taken):.2f} s (best {min(taken):.2f} s)", aim)
     for library in ("pandas", "polars"):
-        with Meter([]) as meter:
+        with Meter([os.getpid()]) as meter:
             taken = _seconds(lambda library=library: results.frame(library))
         yield Figure(f"frame of {library}", f"{taken:.0f} s, {meter.growth_mb:,.0f} MB")
 
