@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -93,8 +94,23 @@ class AgentVersionColumns(TypedColumns):
     parameters: Column[Any] = Column(_JSON, nullable=False)
     output_schema: Column[Any] = Column(_JSON, nullable=True)
     abilities: Column[Any] = Column(_JSON, nullable=False)
+    operation = Column(String(20), nullable=False)
+    attachments: Column[Any] = Column(_JSON, nullable=False)
+    cache_seconds = Column(Integer)
+    max_repairs = Column(Integer, nullable=False)
     max_seconds = Column(Float, nullable=False)
     created_at = _time()
+
+
+class PoolMemberColumns(TypedColumns):
+    """One model of a version that has several; the first is the version's own."""
+
+    id = Column(BigInteger, primary_key=True)
+    version_id = Column(BigInteger, nullable=False)
+    place = Column(Integer, nullable=False)
+    credential_id = Column(BigInteger, nullable=False)
+    model = Column(String(200), nullable=False)
+    weight = Column(Integer, nullable=False)
 
 
 class BatchColumns(TypedColumns):
@@ -116,6 +132,8 @@ class BatchColumns(TypedColumns):
     expired = Column(Integer, nullable=False)
     input_tokens = Column(BigInteger, nullable=False)
     output_tokens = Column(BigInteger, nullable=False)
+    cached_tokens = Column(BigInteger, nullable=False)
+    reasoning_tokens = Column(BigInteger, nullable=False)
     cost = _money(18, 9)
     created_at = _time()
     started_at = _time(nullable=True)
@@ -134,6 +152,7 @@ class RunColumns(TypedColumns):
     agent_version_id = Column(BigInteger, nullable=False)
     input_kind = Column(String(10), nullable=False)
     input_json = Column(Text, nullable=False)
+    use_cache = Column(Boolean, nullable=False)
     state = Column(String(10), nullable=False)
     attempt = Column(Integer, nullable=False)
     tries = Column(Integer, nullable=False)
@@ -142,6 +161,10 @@ class RunColumns(TypedColumns):
     cost = _money(18, 9)
     input_tokens = Column(Integer, nullable=False)
     output_tokens = Column(Integer, nullable=False)
+    cached_tokens = Column(Integer, nullable=False)
+    reasoning_tokens = Column(Integer, nullable=False)
+    model = Column(String(301))
+    is_cached = Column(Boolean, nullable=False)
     latency_ms = Column(Integer)
     output = Column(Text)
     parsed: Column[Any] = Column(_JSON, nullable=True)
@@ -168,6 +191,8 @@ class AttemptColumns(TypedColumns):
     steps = Column(Integer, nullable=False)
     input_tokens = Column(Integer, nullable=False)
     output_tokens = Column(Integer, nullable=False)
+    cached_tokens = Column(Integer, nullable=False)
+    reasoning_tokens = Column(Integer, nullable=False)
     cost = _money(18, 9)
     error_code = Column(String(30))
     error_message = Column(Text)
@@ -176,6 +201,7 @@ class AttemptColumns(TypedColumns):
 credentials = Table("credentials_credential", metadata, CredentialColumns)
 agents = Table("agents_agent", metadata, AgentColumns)
 agent_versions = Table("agents_agentversion", metadata, AgentVersionColumns)
+pool_members = Table("agents_poolmember", metadata, PoolMemberColumns)
 batches = Table("batches_batch", metadata, BatchColumns)
 runs = Table("batches_run", metadata, RunColumns)
 attempts = Table("batches_attempt", metadata, AttemptColumns)

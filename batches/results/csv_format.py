@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .flat import Layout, flat_rows
+from .flat import NO_TEXTS, Layout, flat_rows
 from .selection import ResultRow
 from .versions import VersionLabels
 
@@ -18,14 +18,18 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 def encode_csv(pieces: Iterable[Sequence[ResultRow]], labels: VersionLabels, layout: Layout) -> Iterator[bytes]:
     """Yield a header and a line a row; None is an empty cell. A cell like a formula gets an apostrophe before it."""
     yield _encode([[guarded(name) for name in layout.names]])
+    texts = [place for place, name in enumerate(layout.names) if name not in NO_TEXTS]
+    money, cached = layout.names.index("cost"), layout.names.index("cached")
     for piece in pieces:
-        yield _encode([_cells(values) for values in flat_rows(piece, labels, layout)])
-
-
-def _cells(values: list[Any]) -> list[Any]:
-    return [
-        guarded(value) if type(value) is str else plain(value) if type(value) is float else value for value in values
-    ]
+        rows = flat_rows(piece, labels, layout)
+        for values in rows:
+            values[money] = plain(values[money])
+            values[cached] = "true" if values[cached] else "false"
+            for place in texts:
+                text = values[place]
+                if text and text[0] in _FORMULA_STARTS:
+                    values[place] = guarded(text)
+        yield _encode(rows)
 
 
 def guarded(text: str) -> str:

@@ -52,4 +52,9 @@ def _connect_sqlite(params: dict[str, Any]) -> sqlite3.Connection:
         isolation_level=None,
     )
     connection.execute("PRAGMA query_only = ON")
+    connection.create_function("contains_text", 2, _contains_text, deterministic=True)
     return connection
+
+
+def _contains_text(text: Any, part: str) -> bool | None:
+    return None if text is None else part in str(text).casefold()

@@ -31,6 +31,15 @@ def write_whole(target: Path, parts: Iterable[bytes]) -> None:
         draft.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _write(path: Path, parts: Iterable[bytes]) -> None:
     with path.open("xb") as file:
         for part in parts:

@@ -8,11 +8,22 @@ import orjson
 
 from batches.models.batch import Batch, InputKind
 
-from .records import category_of
+from .categories import category_of
 from .selection import ResultRow
 from .versions import VersionLabels
 
-WHOLE_NUMBERS = ("index", "attempts", "input_tokens", "output_tokens", "total_tokens", "latency_ms", "version")
+WHOLE_NUMBERS = (
+    "index",
+    "attempts",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "latency_ms",
+    "version",
+    "cached_tokens",
+    "reasoning_tokens",
+)
+NO_TEXTS = frozenset({*WHOLE_NUMBERS, "cost", "cached"})
 FIXED_NAMES = (
     "index",
     "custom_id",
@@ -31,6 +42,9 @@ FIXED_NAMES = (
     "agent",
     "version",
     "model",
+    "cached_tokens",
+    "reasoning_tokens",
+    "cached",
 )
 
 
@@ -66,8 +80,8 @@ def flat_rows(rows: Sequence[ResultRow], labels: VersionLabels, layout: Layout) 
 
 
 def _flat_row(row: ResultRow, labels: VersionLabels, layout: Layout) -> list[Any]:
-    (index, custom_id, state, output, parsed, code, message, attempts, read, written, cost, latency_ms, version_id,
-     given) = row  # fmt: skip
+    (index, custom_id, state, output, parsed, code, message, attempts, read, written, from_cache, thought, cost,
+     latency_ms, answered_by, is_cached, version_id, given) = row  # fmt: skip
     agent, version, model = labels[version_id]
     parsed = None if parsed == "null" else parsed
     values: list[Any] = [
@@ -81,7 +95,8 @@ def _flat_row(row: ResultRow, labels: VersionLabels, layout: Layout) -> list[Any
         message,
         attempts,
     ]
-    values += [read, written, read + written, cost, latency_ms, agent, version, model]
+    values += [read, written, read + written, cost, latency_ms, agent, version, answered_by or model]
+    values += [from_cache, thought, bool(is_cached)]
     if layout.parsed_fields:
         values += _picked(parsed, layout.parsed_fields)
     return values + ([given] if layout.input_columns is None else _picked(given, layout.input_columns))
@@ -92,5 +107,6 @@ def _picked(text: str | None, names: tuple[str, ...]) -> list[str | None]:
     value = orjson.loads(text) if text else None
     if not isinstance(value, dict):
         return [None] * len(names)
-    found = [value.get(name) for name in names]
-    return [item if item is None or type(item) is str else orjson.dumps(item).decode() for item in found]
+    return [
+        item if type(item) is str or item is None else orjson.dumps(item).decode() for item in map(value.get, names)
+    ]

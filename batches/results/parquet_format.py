@@ -66,4 +66,4 @@ def encode_parquet(pieces: Iterable[Sequence[ResultRow]], labels: VersionLabels,
 def _type_of(name: str, pa: Any) -> Any:
     if name in WHOLE_NUMBERS:
         return pa.int64()
-    return pa.float64() if name == "cost" else pa.string()
+    return {"cost": pa.float64(), "cached": pa.bool_()}.get(name) or pa.string()

@@ -4,12 +4,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-from sqlalchemy import ColumnElement, Engine, Float, Select, Text, cast, select
+from sqlalchemy import Column, ColumnElement, Engine, Float, Integer, Select, Text, cast, select, type_coerce
 
 from batches.ids import batch_id_range
 from batches.states import RunState
 from batches.tables import runs
 from workers.errors import ErrorCode, InvalidInput
+
+from .fields import with_version
+from .where import Condition, Where, parse_where
 
 # A piece has this many rows, or as many as make about this many characters of input and output.
 PIECE_ROWS = 4096
@@ -31,8 +34,12 @@ ResultRow: TypeAlias = tuple[
     int,  # attempt
     int,  # input_tokens
     int,  # output_tokens
+    int,  # cached_tokens
+    int,  # reasoning_tokens
     float,  # cost
     int | None,  # latency_ms
+    str | None,  # model
+    bool | int,  # is_cached
     int,  # agent_version_id
     str,  # input_json
 ]
@@ -47,29 +54,69 @@ _SELECTED = (
     runs.c.attempt,
     runs.c.input_tokens,
     runs.c.output_tokens,
+    runs.c.cached_tokens,
+    runs.c.reasoning_tokens,
     cast(runs.c.cost, Float).label("cost"),
     runs.c.latency_ms,
+    runs.c.model,
+    # A result without converters is read faster; SQLite keeps truth values as 0 and 1.
+    type_coerce(runs.c.is_cached, Integer).label("is_cached"),
     runs.c.agent_version_id,
     runs.c.input_json,
 )
+ROW_WIDTH = len(_SELECTED)
+_OUTPUT, _INPUT = 3, ROW_WIDTH - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Run states and error codes to keep; an empty set keeps all."""
+    """Run states and error codes to keep, where None keeps all, and conditions of which each must hold."""
 
-    states: frozenset[str] = frozenset()
-    codes: frozenset[str] = frozenset()
+    states: frozenset[str] | None = None
+    codes: frozenset[str] | None = None
+    conditions: tuple[Condition, ...] = ()
 
     @classmethod
-    def parse(cls, states: Values = None, codes: Values = None) -> Self:
+    def parse(cls, states: Values = None, codes: Values = None, where: Where = None) -> Self:
         """Take one value, several or none of each. Raises InvalidInput for an unknown one, naming what is allowed."""
-        return cls(_known("state", states, RunState.values), _known("code", codes, list(ErrorCode)))
+        chosen = {"status": _known("state", states, RunState.values), "code": _known("code", codes, list(ErrorCode))}
+        others = []
+        for condition in parse_where(where):
+            # As states and codes they find their way to the partial indexes of `Run`.
+            if condition.name in chosen and condition.operator == "=" and None not in condition.values:
+                before = chosen[condition.name]
+                chosen[condition.name] = frozenset(condition.values) & (before or frozenset(condition.values))
+            else:
+                others.append(condition)
+        return cls(chosen["status"], chosen["code"], tuple(others))
+
+    def conditions_on(self, batch_id: int, dialect: str) -> list[ColumnElement[bool]]:
+        """Return the conditions in SQL, put so that the partial indexes of `Run` serve them."""
+        states, codes = self.states, self.codes
+        found: list[ColumnElement[bool]] = [each.expression(batch_id, dialect) for each in self.conditions]
+        if codes and not codes & {ErrorCode.CANCELLED, ErrorCode.EXPIRED} and states is None:
+            states = frozenset({RunState.FAILED.value})
+        by_custom_id = any(each.name == "custom_id" and each.operator == "=" for each in self.conditions)
+        if codes or states == frozenset({RunState.PENDING.value}) or by_custom_id or dialect == "postgresql":
+            found.append(runs.c.batch_id == batch_id)
+        if states is not None:
+            found.append(_one_of(runs.c.state, states))
+        if codes is not None:
+            found.append(_one_of(runs.c.error_code, codes))
+        return found
+
+    def apply(self, statement: Select[Any], batch_id: int, dialect: str, after: int | None = None) -> Select[Any]:
+        """Return `statement` over runs, confined to the rows of a batch that pass and come after index `after`."""
+        first, end = batch_id_range(batch_id)
+        start = first if after is None else first + after + 1
+        if any(condition.of_version for condition in self.conditions):
+            statement = with_version(statement)
+        return statement.where(runs.c.id >= start, runs.c.id < end, *self.conditions_on(batch_id, dialect))
 
 
-def _known(what: str, given: Values, allowed: Sequence[str]) -> frozenset[str]:
-    if given is None:
-        return frozenset()
+def _known(what: str, given: Values, allowed: Sequence[str]) -> frozenset[str] | None:
+    if not given:
+        return None
     values = frozenset([given] if isinstance(given, str) else given)
     if unknown := sorted(values - set(allowed)):
         raise InvalidInput(f"{what} is {unknown[0]!r}; allowed: {', '.join(sorted(allowed))}.")
@@ -79,8 +126,9 @@ def _known(what: str, given: Values, allowed: Sequence[str]) -> frozenset[str]:
 class Selection:
     """The rows of one batch that pass a filter."""
 
-    def __init__(self, engine: Engine, batch_id: int, chosen: Filter) -> None:
-        """Select rows of batch `batch_id` in the database of `engine`."""
+    def __init__(self, engine: Engine, batch_id: int, chosen: Filter, more: Sequence[Column[Any]] = ()) -> None:
+        """Select rows of batch `batch_id` in the database of `engine`; columns `more` follow those of `ResultRow`."""
+        self._more = more
         self._engine = engine
         self._batch_id = batch_id
         self._filter = chosen
@@ -94,11 +142,14 @@ class Selection:
         found: list[ResultRow] = []
         characters = 0
         with self._engine.connect() as connection:
-            streaming = connection.execution_options(stream_results=True, max_row_buffer=FETCHED_ROWS)
+            # SQLite reads as it is asked, and needs no buffer for it.
+            on_server = self._engine.dialect.name == "postgresql"
+            streaming = connection.execution_options(stream_results=on_server, max_row_buffer=FETCHED_ROWS)
             # One row more than is wanted tells whether there are more.
             for part in streaming.execute(self._statement(after, limit + 1)).partitions(FETCHED_ROWS):
-                found += part
-                characters += sum(len(row[-1]) + len(row[3] or "") for row in part)
+                # Plain tuples: each garbage collection looks at the library's rows, a third of the reading time.
+                found += map(tuple, part)
+                characters += sum([len(row[_INPUT]) + len(row[_OUTPUT] or "") for row in part])
                 if characters > PIECE_CHARACTERS:
                     return found[:limit], True
         return found[:limit], len(found) > limit
@@ -117,24 +168,10 @@ class Selection:
                 left = None if left is None else left - len(rows)
 
     def _statement(self, after: int | None, limit: int) -> Select[Any]:
-        first, end = batch_id_range(self._batch_id)
-        start = first if after is None else first + after + 1
-        statement = select(*_SELECTED).where(runs.c.id >= start, runs.c.id < end, *self._conditions())
+        statement = self._filter.apply(
+            select(*_SELECTED, *self._more), self._batch_id, self._engine.dialect.name, after
+        )
         return statement.order_by(runs.c.id).limit(limit)
-
-    def _conditions(self) -> list[ColumnElement[bool]]:
-        """Return the filter's conditions, put so that the partial indexes of `Run` serve them."""
-        states, codes = self._filter.states, self._filter.codes
-        found: list[ColumnElement[bool]] = []
-        if codes and not codes & {ErrorCode.CANCELLED, ErrorCode.EXPIRED} and not states:
-            states = frozenset({RunState.FAILED.value})
-        if codes or states == {RunState.PENDING} or self._engine.dialect.name == "postgresql":
-            found.append(runs.c.batch_id == self._batch_id)
-        if states:
-            found.append(_one_of(runs.c.state, states))
-        if codes:
-            found.append(_one_of(runs.c.error_code, codes))
-        return found
 
 
 def _one_of(column: ColumnElement[Any], values: frozenset[str]) -> ColumnElement[bool]:

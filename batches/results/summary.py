@@ -19,7 +19,7 @@ from batches.ids import batch_id_range
 from batches.states import RunState
 from batches.tables import batches, runs
 
-from .records import category_of
+from .categories import category_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """The queries of the hot paths use their index: none reads all rows of a batch, or of the table."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from sqlalchemy import Engine, Select
 
 from batches.execution.claims import due_rows
 from batches.execution.leases import held_runs
@@ -65,11 +67,16 @@ def test_the_queries_of_results_use_their_index(batch: Batch, name: str, index: 
     engine = read_engine("default")
     chosen = Filter.parse() if name == "page" else Filter.parse(codes="timeout")
     statement = Selection(engine, batch.pk, chosen)._statement(1000 if name == "page" else None, 50)
+    assert_uses(plan_of(engine, statement), index)
+
+
+def plan_of(engine: Engine, statement: Select[Any]) -> str:
+    """Return how the database would run a statement of the read side, within the test's own transaction."""
     sql = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
     with connection.cursor() as cursor:
         cursor.execute(explain + sql.replace("%", "%%"))
-        assert_uses("\n".join(str(row) for row in cursor.fetchall()), index)
+        return "\n".join(str(row) for row in cursor.fetchall())
 
 
 def assert_uses(plan: str, index: str) -> None:
@@ -77,3 +84,17 @@ def assert_uses(plan: str, index: str) -> None:
     assert any(option in plan for option in index.split("|")), plan
     assert "Seq Scan on batches_run" not in plan
     assert "SCAN batches_run" not in plan.replace("SCAN batches_run USING INDEX", "")
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("index>=2900", "INTEGER PRIMARY KEY|batches_run_pkey"),
+        ("index=7", "INTEGER PRIMARY KEY|batches_run_pkey"),
+        ("code=timeout", "run_failed"),
+    ],
+)
+def test_conditions_on_results_use_their_index(batch: Batch, where: str, index: str) -> None:
+    engine = read_engine("default")
+    statement = Selection(engine, batch.pk, Filter.parse(where=where))._statement(None, 50)
+    assert_uses(plan_of(engine, statement), index)

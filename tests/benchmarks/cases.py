@@ -66,5 +66,14 @@ CASES = (
     Case("adaptive", f"{HERE}.adaptive", "3,000 rows, on a server that bears 100 calls at a time", 3_000, 240),
     Case("estimate", f"{HERE}.estimate", "100,000 rows estimated before a run; how often intervals hold", 100_000, 300),
     Case("growth", f"{HERE}.growth", "CPU a row at 100,000 rows and at 10,000", 100_000, 900, long=True),
+    Case(
+        "analysis",
+        f"{HERE}.analysis",
+        "questions over the results of 1,000,000 rows, and data frames of them",
+        1_000_000,
+        900,
+        repeats=5,
+        long=True,
+    ),
     Case("million", f"{HERE}.million", "1,000,000 rows that take 0 s", 1_000_000, 1_800, long=True),
 )

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from agents.selectors import get_version
 from batches.management.estimate_command import EstimateCommand, add_estimate_arguments
+from batches.management.export_command import add_export, export_results
+from batches.management.results_command import add_results, colours_are_on, results_of, with_colours
 from batches.management.summary_text import batch_facts, rows_text, share_text, summary_facts, summary_text
 from batches.management.watching import watch
 from batches.manager import LARGEST_WEIGHT, BadRows, BatchManager, BatchOptions
@@ -62,10 +64,8 @@ class Command(ArboretumCommand):
         retry.add_argument("--code", action="append", default=[], choices=list(ErrorCode), metavar="CODE")
         retry.add_argument("--index", action="append", default=[], type=int, metavar="N", help="A row, from 0.")
         retry.add_argument("--agent-version", metavar="N", help="With version N of the agent, or another SLUG@N.")
-        export = self._with_id("export", self.export, "Write the results to a file.")
-        export.add_argument("--output", type=Path, required=True, metavar="FILE", help=".jsonl, .csv or .parquet")
-        export.add_argument("--state", action="append", default=None, help="Only rows in this state.")
-        export.add_argument("--code", action="append", default=None, help="Only rows that failed with this code.")
+        add_results(self._with_id("results", self.results, "Show results as a table, or what they come to by group."))
+        add_export(self._with_id("export", self.export, "Write the results to a file, or to files in a folder."))
 
     def run_batch(self, user: User, options: dict[str, Any]) -> int:
         """Create a batch, run it, write the results; 1 where a row did not succeed."""
@@ -158,12 +158,19 @@ class Command(ArboretumCommand):
         self.emit({**batch_facts(batch), "retried": number}, f"{rows_text(number)} of batch {batch.pk} to run again.")
         return EXIT_OK
 
+    def results(self, user: User, options: dict[str, Any]) -> int:
+        """Show results."""
+        data, text = results_of(BatchManager(user).get(options["id"]), options)
+        if options["json"] or not colours_are_on():
+            self.emit(data, text)
+        else:
+            self.stdout.write(with_colours(printable(text)))
+        return EXIT_OK
+
     def export(self, user: User, options: dict[str, Any]) -> int:
-        """Write results to a file."""
-        batch = BatchManager(user).get(options["id"])
-        rows = BatchResults(batch).export(options["output"], state=options["state"], code=options["code"])
-        path = str(options["output"])
-        self.emit({"id": batch.pk, "rows": rows, "output": path}, f"Wrote {rows:,} results to {path}.")
+        """Write results to a file or a folder; what a folder lacks is said, and no failure."""
+        exported = export_results(BatchManager(user).get(options["id"]), options)
+        self.emit(exported.facts, exported.text)
         return EXIT_OK
 
     def _create(self, user: User, options: dict[str, Any]) -> Batch:

@@ -20,6 +20,7 @@ from .finished import failed, make_finished
 FIXED = [
     "index", "custom_id", "status", "output", "parsed", "error_code", "error_category", "error_message", "attempts",
     "input_tokens", "output_tokens", "total_tokens", "cost", "latency_ms", "agent", "version", "model",
+    "cached_tokens", "reasoning_tokens", "cached",
 ]  # fmt: skip
 SCHEMA = {"type": "object", "properties": {"category": {"type": "string"}, "tags": {"type": "array"}}}
 HOSTILE = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '"quoted", and\nmore', "naïve 木", "-12.5", "+49", "-"]
@@ -54,6 +55,21 @@ def test_jsonl_holds_the_records_one_a_line(results, tmp_path):
     assert lines.pop() == b""
     assert [json.loads(line) for line in lines] == list(results)
     assert list(json.loads(lines[0])) == list(next(iter(results)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_pool_or_the_store_answered_is_in_every_format(tmp_path):
+    row = {"model": "groq/llama", "is_cached": True, "cached_tokens": 7, "reasoning_tokens": 3}
+    results = BatchResults(make_finished([row]))
+    (record,) = [json.loads(line) for line in b"".join(results.stream()).splitlines()]
+    assert (record["model"], record["cached"]) == ("groq/llama", True)
+    assert (record["usage"]["cached_tokens"], record["usage"]["reasoning_tokens"]) == (7, 3)
+    (flat,) = csv_rows(b"".join(results.stream("csv")))
+    names = ("model", "cached_tokens", "reasoning_tokens", "cached")
+    assert [flat[name] for name in names] == ["groq/llama", "7", "3", "true"]
+    results.export(tmp_path / "out.parquet")
+    (stored,) = parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [stored[name] for name in names] == ["groq/llama", 7, 3, True]
 
 
 @pytest.mark.django_db(transaction=True)

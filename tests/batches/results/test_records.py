@@ -37,8 +37,11 @@ def test_a_record_has_all_its_fields_in_order():
         "attempt": 3,
         "input_tokens": 120,
         "output_tokens": 30,
+        "cached_tokens": 100,
+        "reasoning_tokens": 20,
         "cost": "0.000123456",
         "latency_ms": 1500,
+        "is_cached": True,
     }
     (record,) = BatchResults(make_finished([row], agent.current_version))
     assert list(record.items()) == [
@@ -49,13 +52,23 @@ def test_a_record_has_all_its_fields_in_order():
         ("parsed", {"a": 1, "b": [None, "x"]}),
         ("error", None),
         ("attempts", 3),
-        ("usage", {"input_tokens": 120, "output_tokens": 30, "total_tokens": 150}),
+        (
+            "usage",
+            {
+                "input_tokens": 120,
+                "output_tokens": 30,
+                "total_tokens": 150,
+                "cached_tokens": 100,
+                "reasoning_tokens": 20,
+            },
+        ),
         ("cost", 0.000123456),
         ("latency_ms", 1500),
         ("agent", "triage"),
         ("version", 1),
         ("model", "openai-eu/maker/large"),
         ("input", {"custom_id": "T-1", "ticket": "Wo?", "n": 12345678901234567}),
+        ("cached", True),
     ]
 
 
@@ -84,6 +97,12 @@ def test_rows_of_one_batch_may_name_different_versions():
         (2, "other"),
         (1, "echo-1"),
     ]
+
+
+def test_a_record_names_the_member_of_a_pool_that_answered():
+    batch = make_finished([{"model": "groq/llama"}, {}], make_agent(model="large").current_version)
+    first, second = [record["model"] for record in BatchResults(batch)]
+    assert (first, second.split("/")[1]) == ("groq/llama", "large")
 
 
 def test_the_rows_of_other_batches_stay_out():

@@ -16,9 +16,11 @@ LEFT_OUT = {
     },
     "agents_agent": {"description", "updated_at"},
     "agents_agentversion": {"max_steps", "max_tokens", "max_cost", "retry", "note", "created_by_id"},
+    "agents_poolmember": set(),
+    # How it was scheduled; its pilot's rows are rows as all others are.
     "batches_batch": {
         "state_reason", "priority", "weight", "is_mixed", "max_cost", "input_bytes", "skipped_rows", "metadata",
-        "updated_at", "finalizing_at", "cancelling_at", "expires_at",
+        "pilot", "updated_at", "finalizing_at", "cancelling_at", "expires_at",
     },
     # How a run is executed is no result.
     "batches_run": {"lease_id", "token", "not_before", "reserved_cost"},
@@ -30,6 +32,7 @@ KINDS = {
     sa.DateTime: (sa.DateTime,),
     sa.Float: (sa.Float,),
     sa.Numeric: (sa.Numeric,),
+    sa.Boolean: (sa.Boolean,),
     sa.Integer: (sa.Integer,),
     sa.Text: (sa.Text,),
     sa.String: (sa.String,),
