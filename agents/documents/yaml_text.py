@@ -33,7 +33,7 @@ _CORE = {
 class _Loader(yaml.SafeLoader):
     """Reads JSON's values. What is no such value, or too much, is refused while it is read."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}
     yaml_constructors: ClassVar[dict[Any, Any]] = {None: yaml.SafeLoader.construct_undefined}
 
     def __init__(self, text: str) -> None:
