@@ -1,13 +1,14 @@
 """Agents read in from documents: all of them or none."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, cast
 
 from django.db import transaction
 
 from agents.models import Agent, AgentVersion
+from agents.pools import parse_pool
 from agents.selectors import list_agents
 from agents.services import create_agent, new_version, update_agent
 from agents.validation import LIMITS, VersionChanges, checked_content
@@ -91,9 +92,8 @@ def _content(user: User, document: Mapping[str, Any], credential: str | None) ->
 
 def _with_credential(given: Mapping[str, Any], credential: str) -> dict[str, Any]:
     """Return the fields with `credential` wherever one is named: in the version, and in its pool."""
-    pool = given.get("pool")
-    members = [{**it, "credential": credential} if isinstance(it, Mapping) else it for it in pool or ()]
-    return {**given, "credential": credential, **({"pool": members} if isinstance(pool, list) else {})}
+    pool = [replace(entry, credential=credential) for entry in parse_pool(given.get("pool"))]
+    return {**given, "credential": credential, "pool": pool}
 
 
 def _store(user: User, document: Mapping[str, Any], content: Mapping[str, Any]) -> Imported:

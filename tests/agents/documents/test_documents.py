@@ -40,8 +40,12 @@ FIELDS = {
             "max_tokens": st.none() | st.integers(1, 2**31 - 1),
             "max_seconds": st.floats(0.1, 86_400),
             "max_cost": st.none() | st.decimals(0, 999_999, places=6),
+            "max_repairs": st.integers(0, 5),
         }
     ),
+    "cache_seconds": st.none() | st.integers(1, 86_400),
+    "attachments": st.lists(st.sampled_from(["photo", "scan", "contract"]), unique=True),
+    "pool": st.none() | st.just(["sim/sim-1=3", {"credential": "sim", "model": "sim-2", "weight": 2}]),
 }
 VERSIONS = st.fixed_dictionaries({"prompt": FIELDS.pop("prompt")}, optional=FIELDS)
 
@@ -127,6 +131,25 @@ def test_name_description_and_state_are_carried_without_a_new_version(admin: Use
     assert Agent.objects.get(slug="copy").state == AgentState.DRAFT
 
 
+def test_an_agent_that_makes_embeddings_is_carried(admin: User) -> None:
+    agent = create_agent(
+        admin, slug="vectors", credential="sim", model="sim-embed", prompt="{{ text }}", operation="embeddings"
+    )
+    (document,) = read_documents(text_of(agent.current_version))
+    (same,) = import_documents(admin, [document])
+    assert (document["operation"], same.action) == ("embeddings", "unchanged")
+
+
+def test_another_credential_stands_in_for_all_of_a_pool(admin: User) -> None:
+    make_credential(admin, name="other")
+    agent = create_agent(admin, slug="pooled", prompt="{{ text }}", pool=["sim/a=2", "sim/b"])
+    (document,) = read_documents(text_of(agent.current_version))
+    (done,) = import_documents(admin, [document], credential="other")
+    assert [str(entry) for entry in content_of(done.version)["pool"]] == ["other/a=2", "other/b"]
+    (back,) = import_documents(admin, [{**document, "pool": None}])
+    assert content_of(back.version)["pool"] == ()
+
+
 def test_another_credential_can_stand_in(admin: User) -> None:
     (document,) = read_documents(text_of(full_agent(admin).current_version))
     make_credential(admin, name="other")
@@ -155,6 +178,10 @@ def test_a_dry_run_checks_everything_and_keeps_nothing(admin: User) -> None:
         ({"abilities": ["shell"]}, r"document 2 \(copy\): abilities: "),
         ({"parameters": []}, r"document 2 \(copy\): parameters must be a JSON object"),
         ({"output_schema": "x"}, r"document 2 \(copy\): "),
+        ({"pool": ["sim/a"]}, r"document 2 \(copy\): pool has 1 members"),
+        ({"pool": ["gone/a", "sim/b"]}, r"document 2 \(copy\): There is no credential 'gone'"),
+        ({"cache_seconds": "1h"}, r"document 2 \(copy\): cache_seconds must be a whole number"),
+        ({"operation": "shell"}, r"document 2 \(copy\): operation"),
         ({"retry": {"strategy": "never"}}, r"document 2 \(copy\): "),
         ({"state": "gone"}, r"document 2 \(copy\): state must be one of"),
         ({"state": ["active"]}, r"document 2 \(copy\): state must be a text"),
