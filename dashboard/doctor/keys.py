@@ -68,14 +68,15 @@ def look_at_blocks() -> Iterator[Finding]:
     """Models and credentials that a provider told to wait."""
     now = timezone.now()
     models = ProviderModel.objects.filter(blocked_until__gt=now).select_related("credential")
-    blocked = [(f"{it.credential.name}/{it.name}", f"{it.credential.name} {it.name}", it) for it in models]
-    whole = [(it.name, it.name, it) for it in Credential.objects.filter(blocked_until__gt=now)]
-    for shown, named, row in [*whole, *blocked]:
+    blocked: list[tuple[str, Credential | ProviderModel]] = []
+    blocked += [(it.name, it) for it in Credential.objects.filter(blocked_until__gt=now)]
+    blocked += [(str(it), it) for it in models]
+    for shown, row in blocked:
         assert row.blocked_until is not None
         until = row.blocked_until.astimezone(timezone.get_current_timezone())
         yield warning(
             f"{shown} is blocked by its provider until {until:%Y-%m-%d %H:%M:%S %Z}.",
-            f"If that is wrong: python manage.py models unblock {named}",
+            f"If that is wrong: python manage.py models unblock {shown.replace('/', ' ', 1)}",
         )
-    if not whole and not blocked:
+    if not blocked:
         yield ok("No model is blocked by its provider.")

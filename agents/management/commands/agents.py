@@ -19,9 +19,11 @@ from agents.schema_sources.fitting import fit_of
 from agents.selectors import get_agent, get_version, list_agents
 from agents.services import create_agent, new_version, provider_config, require_runnable, spec_of, update_agent
 from credentials.management.base import EXIT_FAILED, EXIT_OK
+from credentials.management.colours import TONES
 from credentials.management.output import printable, to_json
 from credentials.models import User
 
+_COLOURS = {"active": TONES["good"], "paused": TONES["paused"], "archived": TONES["muted"]}
 _LIST = ("slug", "version", "model", "state", "name", "updated_at")
 
 
@@ -85,7 +87,8 @@ class Command(DocumentCommands):
         agents = [agent_facts(agent) for agent in list_agents(user)]
         rows = [[agent[column] for column in _LIST] for agent in agents]
         headers = [column.removesuffix("_at") for column in _LIST]
-        self.emit(agents, self.table(headers, rows, "No agents yet: `manage.py agents create --help`."))
+        empty = "No agents yet: `manage.py agents create --help`."
+        self.emit(agents, self.table(headers, rows, empty, {"state": _COLOURS.get}))
         return EXIT_OK
 
     def show(self, user: User, options: dict[str, Any]) -> int:
