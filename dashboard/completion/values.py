@@ -48,6 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     Whatever goes wrong is silent: it would be written into the line that is being typed.
     """
     kind, username = arguments[0] if arguments else "", _acting(arguments)
+    if kind not in STATEMENTS:
+        return 1
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arboretum.settings")
     # Django warns of statements before all apps are loaded; these need none of them.
     warnings.simplefilter("ignore")

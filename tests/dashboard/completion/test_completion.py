@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import subprocess
@@ -210,17 +211,29 @@ class TestValues:
         assert values("users") == ["root"]
 
 
+def cpu_seconds(command: list[str], environment: dict[str, str]) -> tuple[bytes, float]:
+    """Run a command; return what it printed and the CPU seconds that it took, which other programs do not change."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stderr == b""
+    return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def test_values_are_answered_well_under_a_second(worker_env: dict[str, str]) -> None:
     make_agent(make_superuser(), slug="triage")
-    command = [sys.executable, "manage.py", "completion", "--values"]
-    best = 9.0
-    for _ in range(3):
-        began = time.process_time_ns(), time.monotonic()
-        done = subprocess.run([*command, "agents"], cwd=ROOT, env=worker_env, capture_output=True, check=False)
-        best = min(best, time.monotonic() - began[1])
-        assert (done.stdout, done.stderr) == (b"triage\n", b"")
-    assert best < 1
+    # Coverage would be measured, too.
+    environment = {name: value for name, value in worker_env.items() if not name.startswith("COV")}
+    command = [sys.executable, "manage.py"]
+    answers = [cpu_seconds([*command, "completion", "--values", "agents"], environment) for _ in range(3)]
+    assert {out for out, _ in answers} == {b"triage\n"}
+    whole = cpu_seconds([*command, "agents", "list"], environment)[1]
+    assert min(seconds for _, seconds in answers) < min(1.0, 0.8 * whole)
+
+
+def test_what_cannot_be_answered_is_silent(worker_env: dict[str, str]) -> None:
     assert set(STATEMENTS) == {*OWNED, "users"}
-    for wrong in (["gone"], []):
-        done = subprocess.run([*command, *wrong], cwd=ROOT, env=worker_env, capture_output=True, check=False)
+    for wrong, variables in ((["gone"], {}), ([], {}), (["agents"], {"DATABASE_URL": "sqlite:////gone/x"})):
+        command = [sys.executable, "manage.py", "completion", "--values", *wrong]
+        done = subprocess.run(command, cwd=ROOT, env={**worker_env, **variables}, capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
