@@ -80,6 +80,6 @@ def _kind(words: list[str], action: argparse.Action, metavar: str) -> str:
         return "credentials"
     if metavar == "USER":
         return "users"
-    if metavar == "ID":
+    if metavar.startswith("ID"):
         return "runs" if words[0] == "runs" else "batches"
     return ANYTHING
