@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connections
 
 from workers import presence
+from workers.code import LOADED_CODE
 from workers.database import first_line
 
 from .execution.burying import bury_dead
@@ -40,7 +41,7 @@ class Caretaker(threading.Thread):
         self._last_failures: dict[str, str] = {}
         self._finished = threading.Event()
         self._quarantine = QuarantineKeeper()
-        self._identity = {"host": socket.gethostname(), "pid": os.getpid()}
+        self._identity = {"host": socket.gethostname(), "pid": os.getpid(), "code": LOADED_CODE}
 
     def run(self) -> None:
         """Announce and sweep until finished; what fails is logged and tried again at the next round."""

@@ -18,6 +18,7 @@ _ANNOUNCE = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('HSETNX', KEYS[2], 'started_at', now)
+redis.call('HSET', KEYS[2], 'heard_at', now)
 for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 redis.call('EXPIRE', KEYS[2], ARGV[2])
 """
@@ -32,7 +33,8 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
 class WorkerPresence:
     """A live worker process: `slots` runs may be in flight in it at once, `busy` of them are.
 
-    `queues` are those that it takes tasks from; None where it has not said so.
+    `queues` are those that it takes tasks from, `code` is what it runs (`workers.code`), `heard_at` when it last spoke
+    (Redis' clock, whole seconds); None where it has not said so.
     """
 
     name: str
@@ -42,6 +44,8 @@ class WorkerPresence:
     slots: int
     busy: int
     queues: frozenset[str] | None = None
+    code: str | None = None
+    heard_at: datetime | None = None
 
     def serves(self, queue: str) -> bool:
         """Whether it takes tasks from `queue`; who has not said which is taken to serve all."""
@@ -51,8 +55,8 @@ class WorkerPresence:
 def announce(name: str, info: Mapping[str, Any]) -> None:
     """Say that worker `name` lives, for the next 15 seconds.
 
-    `info` holds `slots`, `busy` and `queues` (names, separated by commas). Left out, `host` and `pid` are this process'
-    own, and `started_at` (Unix seconds) is the time of the first word. Raises redis.RedisError.
+    `info` holds `slots`, `busy`, `queues` (names, separated by commas) and `code`. Left out, `host` and `pid` are this
+    process' own, and `started_at` (Unix seconds) is the time of the first word. Raises redis.RedisError.
     """
     facts = {"host": socket.gethostname(), "pid": os.getpid(), **info}
     values = [part for key, value in facts.items() for part in (key, str(value))]
@@ -95,4 +99,6 @@ def _presence(name: str, values: Mapping[bytes, bytes]) -> WorkerPresence:
         slots=number(b"slots"),
         busy=number(b"busy"),
         queues=None if queues is None else frozenset(queues.decode().split(",")),
+        code=values[b"code"].decode() if b"code" in values else None,
+        heard_at=datetime.fromtimestamp(number(b"heard_at"), UTC) if b"heard_at" in values else None,
     )

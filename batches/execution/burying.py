@@ -54,6 +54,16 @@ def bury_dead() -> int:
     return sum(_bury_apart(path) for path in paths)
 
 
+def left_journals() -> list[str]:
+    """Return the names of processes of this machine that died and whose journals nobody has buried yet."""
+    left = []
+    for path in sorted(journal_folder().glob(f"*{SUFFIX}")):
+        with suppress(OSError), _taken(path) as content:
+            if content is not None:
+                left.append(path.stem)
+    return left
+
+
 def _remove_abandoned(path: Path) -> None:
     """Remove a file that was to take a journal's place and never did."""
     with suppress(OSError):

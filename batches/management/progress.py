@@ -1,4 +1,4 @@
-"""The live progress of a batch: a bar on a terminal, a line every few seconds elsewhere."""
+"""The live progress of a batch: a line with a bar on a terminal, a line every few seconds elsewhere."""
 
 import time
 from collections import deque
@@ -6,9 +6,12 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from batches.models import Batch
+from credentials.management.colours import is_utf8, wants_colour
+
+from .progress_line import ProgressState, duration, progress_line
+from .terminal_line import TerminalLine, draws_on
 
 RATE_WINDOW_SECONDS = 10.0
 LINE_SECONDS = 5.0
@@ -30,16 +33,6 @@ class Rate:
         return max(0.0, (after - before) / (end - start)) if end > start else 0.0
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as people write them: `45 s`, `1 m 20 s`, `2 h 5 m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} m {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} m"
-
-
 def facts(batch: Batch, rate: float) -> str:
     """Return where a batch stands: rate, time left, failures, cost."""
     parts = [f"{rate:,.0f} rows/s" if rate >= 10 else f"{rate:.1f} rows/s"]
@@ -53,47 +46,42 @@ def facts(batch: Batch, rate: float) -> str:
 
 
 class ProgressDisplay:
-    """Shows a batch's progress until it is left."""
+    """Shows a batch's progress until it is left: one line that is drawn again on a terminal, lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
-        """Write to `console`, which knows whether it is a terminal."""
+        """Write to the file of `console`."""
         self._console = console
         self._rate = Rate()
         self._last_line = 0.0
-        self._bar: Progress | None = None
+        self._line = TerminalLine(console.file) if draws_on(console.file) else None
 
     def __enter__(self) -> Self:
         """Begin."""
-        if self._console.is_terminal:
-            columns = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TaskProgressColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-                TextColumn("{task.fields[facts]}", markup=False),
-            )
-            self._bar = Progress(*columns, console=self._console)
-            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End, leaving the last state on the screen."""
-        if self._bar is not None:
-            self._bar.stop()
+        if self._line is not None:
+            self._line.leave()
 
     def show(self, batch: Batch) -> None:
         """Show where `batch` stands now."""
         now = time.monotonic()
-        text = facts(batch, self._rate.add(batch.done, now))
-        if self._bar is not None:
-            self._show_bar(self._bar, batch, text)
+        rate = self._rate.add(batch.done, now)
+        if self._line is not None:
+            state = ProgressState(batch, rate, is_utf8(self._console.file), wants_colour(self._console.file))
+            self._line.draw(lambda width: progress_line(state, width))
         elif now - self._last_line >= LINE_SECONDS or not batch.remaining:
             self._last_line = now
-            line = f"{batch.done:,}/{batch.total:,} done · {text}"
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._print(f"{batch.done:,}/{batch.total:,} done · {facts(batch, rate)}")
 
-    def _show_bar(self, bar: Progress, batch: Batch, text: str) -> None:
-        if not bar.tasks:
-            bar.add_task(str(batch)[:24], total=batch.total, facts="")
-        bar.update(bar.tasks[0].id, completed=batch.done, total=batch.total, facts=text)
+    def say(self, text: str) -> None:
+        """Print a remark, above the progress where that is drawn again."""
+        if self._line is not None:
+            self._line.clear()
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

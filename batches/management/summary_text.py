@@ -6,7 +6,7 @@ from batches.models import Batch
 from batches.results import BatchSummary
 from batches.states import TERMINAL_BATCH_STATES
 
-from .progress import duration
+from .progress_line import duration
 
 
 def batch_facts(batch: Batch) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def watch(
     KeyboardInterrupt.
     """
     worker_check, told = 0.0, False
-    row = PatientRow(batch, console)
     with ProgressDisplay(console) as display:
+        row = PatientRow(batch, display.say)
         while True:
             if row.refresh():
                 display.show(shown(batch))
@@ -54,17 +54,17 @@ def watch(
                 worker_check = time.monotonic() + WORKERS_SECONDS
                 told = not has_workers("batch")
                 if told:
-                    console.print(NO_WORKER, markup=False, highlight=False)
+                    display.say(NO_WORKER)
             time.sleep(POLL_SECONDS)
 
 
 class PatientRow:
     """The row of a batch, read again and again from a database that may be away for a while."""
 
-    def __init__(self, batch: Batch, console: Console) -> None:
-        """Take the batch, and the console on which to say that the database does not answer."""
+    def __init__(self, batch: Batch, say: Callable[[str], None]) -> None:
+        """Take the batch, and what says to a person that the database does not answer."""
         self._batch = batch
-        self._console = console
+        self._say = say
         self._away = False
 
     def refresh(self) -> bool:
@@ -81,7 +81,7 @@ class PatientRow:
     def _say_away(self) -> None:
         if not self._away:
             self._away = True
-            self._console.print(NO_DATABASE, markup=False, highlight=False)
+            self._say(NO_DATABASE)
 
 
 def has_workers(queue: str) -> bool:

@@ -5,6 +5,7 @@ its code, from the command line and from `call_command` alike.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from credentials.checks import CONFIGURATION
 from credentials.models import User
 from credentials.selectors import acting_user
 
-from .colours import RED, YELLOW, Coloured, painted, wants_colour
+from .colours import RED, YELLOW, Coloured, is_utf8, painted, wants_colour
 from .failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXPECTED, failure_of
 from .output import one_line, printable, quiet_logs, table, to_json
 
@@ -52,6 +53,10 @@ class PlainCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command with our rule for colours in place of Django's, which looks at standard output alone."""
+        for stream in (sys.stdout, sys.stderr):
+            # Where a terminal or pipe takes no UTF-8 a sign becomes an escape, in place of a traceback.
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
         return super().execute(*args, **{**options, "no_color": True, "force_color": False})
 
     def run(self, options: Options) -> int:
@@ -72,7 +77,7 @@ class PlainCommand(BaseCommand):
         A `Coloured` text is printed as it is.
         """
         if self._as_json:
-            self.stdout.write(to_json(data))
+            self.stdout.write(to_json(data, ascii=not is_utf8(self.stdout)))
         elif text:
             self.stdout.write(text if isinstance(text, Coloured) else printable(text))
 

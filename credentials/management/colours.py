@@ -31,3 +31,9 @@ def wants_colour(stream: Any) -> bool:
 def painted(text: str, colour: str | None) -> str:
     """Return `text` in a colour; as it is where there is none."""
     return f"\x1b[{colour}m{text}\x1b[0m" if colour and text else text
+
+
+def is_utf8(stream: Any) -> bool:
+    """Whether `stream` takes any character; one without an encoding is no file, and does."""
+    encoding = getattr(stream, "encoding", None)
+    return encoding is None or encoding.lower().replace("-", "") in ("utf8", "utf8sig")

@@ -50,9 +50,12 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def to_json(data: Any) -> str:
-    """Return `data` as indented JSON. Decimals become numbers, times ISO 8601, dataclasses objects."""
-    text = json.dumps(data, default=_plain, ensure_ascii=False, indent=2)
+def to_json(data: Any, *, ascii: bool = False) -> str:
+    """Return `data` as indented JSON, with `ascii` in ASCII alone.
+
+    Decimals become numbers, times ISO 8601, dataclasses objects.
+    """
+    text = json.dumps(data, default=_plain, ensure_ascii=ascii, indent=2)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -46,7 +46,7 @@ def test_watching_outlives_an_outage_and_tells_of_it_once(outage: list[Exception
 
 
 def test_each_outage_is_told(outage: list[Exception], console: Console) -> None:
-    row = PatientRow(make_batch(rows=1), console)
+    row = PatientRow(make_batch(rows=1), console.print)
     for _ in range(2):
         outage += [OperationalError("refused"), OperationalError("refused")]
         assert [row.refresh() for _ in range(3)] == [False, False, True]

@@ -15,7 +15,10 @@ from workers.errors import ErrorCode
 
 from .documents import blocks, sections, text_of
 
-COMMANDS = ("credentials", "models", "agents", "batches", "runs", "answers", "tokens", "demo", "up", "down")
+COMMANDS = (
+    *("credentials", "models", "agents", "batches", "runs", "answers", "tokens"),
+    *("demo", "up", "down", "doctor", "completion"),
+)
 TEXT = text_of("docs/commands.md")
 SECTIONS = sections(TEXT)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")

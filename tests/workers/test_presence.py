@@ -2,11 +2,13 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 import redis
 
-from workers import presence
+from workers import code, presence
+from workers.code import LOADED_CODE, code_fingerprint
 from workers.presence import announce, live_workers, withdraw
 from workers.redis import connection
 
@@ -66,3 +68,29 @@ def test_workers_are_found_by_the_queue_that_they_serve() -> None:
     assert [worker.name for worker in live_workers("interactive")] == ["all@here", "silent@here", "single@here"]
     assert len(live_workers()) == 4
     assert live_workers("interactive")[2].queues == {"interactive"}
+
+
+def test_a_worker_tells_which_code_it_runs_and_when_it_last_spoke() -> None:
+    announce("w1@here", {"slots": 1, "busy": 0, "code": LOADED_CODE})
+    [worker] = live_workers()
+    assert worker.code == code_fingerprint()
+    assert worker.heard_at
+    assert abs(worker.heard_at.timestamp() - time.time()) < 5
+
+
+def test_a_worker_of_an_earlier_version_tells_neither() -> None:
+    announce("w1@here", {"slots": 1, "busy": 0})
+    connection().hdel("arboretum:worker:w1@here", "heard_at")
+    [worker] = live_workers()
+    assert (worker.code, worker.heard_at) == (None, None)
+
+
+def test_any_file_of_code_that_changes_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code, "_ROOT", tmp_path)
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "a.py").write_text("1")
+    seen = {code_fingerprint(), code_fingerprint()}
+    for name, text in (("a.py", "2"), ("b.lua", ""), ("notes.txt", "no code")):
+        (tmp_path / "agents" / name).write_text(text)
+        seen.add(code_fingerprint())
+    assert len(seen) == 3

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from agents.files import parse_json
 from agents.management.arguments import SOURCES, add_version_arguments, text_or_file, version_changes
+from agents.management.document_commands import DocumentCommands
 from agents.management.facts import agent_facts, model_of, version_facts, version_text
 from agents.management.schema_text import fit_facts, fit_text
 from agents.management.try_out import try_out
@@ -17,14 +18,16 @@ from agents.schema_sources import schema_of
 from agents.schema_sources.fitting import fit_of
 from agents.selectors import get_agent, get_version, list_agents
 from agents.services import create_agent, new_version, provider_config, require_runnable, spec_of, update_agent
-from credentials.management.base import EXIT_FAILED, EXIT_OK, ArboretumCommand
+from credentials.management.base import EXIT_FAILED, EXIT_OK
+from credentials.management.colours import TONES
 from credentials.management.output import printable, to_json
 from credentials.models import User
 
+_COLOURS = {"active": TONES["good"], "paused": TONES["paused"], "archived": TONES["muted"]}
 _LIST = ("slug", "version", "model", "state", "name", "updated_at")
 
 
-class Command(ArboretumCommand):
+class Command(DocumentCommands):
     """Agents and their versions."""
 
     help = "Create, change, list, show and try out agents."
@@ -50,6 +53,7 @@ class Command(ArboretumCommand):
         schema = self.subcommand_without_user("schema", self.schema, "Print the output schema that a source gives.")
         schema.add_argument("source", metavar="SOURCE", help=f"{SOURCES[0].upper()}{SOURCES[1:]}.")
         schema.add_argument("--check", metavar="FILE[#COLUMN]", help="Tell which answers in a file fit instead.")
+        self.add_document_subcommands()
 
     def create(self, user: User, options: dict[str, Any]) -> int:
         """Create an agent."""
@@ -83,7 +87,8 @@ class Command(ArboretumCommand):
         agents = [agent_facts(agent) for agent in list_agents(user)]
         rows = [[agent[column] for column in _LIST] for agent in agents]
         headers = [column.removesuffix("_at") for column in _LIST]
-        self.emit(agents, self.table(headers, rows, "No agents yet: `manage.py agents create --help`."))
+        empty = "No agents yet: `manage.py agents create --help`."
+        self.emit(agents, self.table(headers, rows, empty, {"state": _COLOURS.get}))
         return EXIT_OK
 
     def show(self, user: User, options: dict[str, Any]) -> int:

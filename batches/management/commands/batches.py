@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 from rich.console import Console
 
 from agents.selectors import get_version
+from batches.management.ending import add_ending, ring, run_then
 from batches.management.estimate_command import EstimateCommand, add_estimate_arguments
 from batches.management.export_command import add_export, export_results
 from batches.management.results_command import add_results, colours_are_on, results_of, with_colours
 from batches.management.summary_text import batch_facts, rows_text, share_text, summary_facts, summary_text
+from batches.management.tones import state_colour
 from batches.management.watching import watch
 from batches.manager import LARGEST_WEIGHT, BadRows, BatchManager, BatchOptions
 from batches.models import Batch
@@ -28,6 +31,7 @@ from workers.errors import ErrorCode, InvalidInput
 from workers.local import LocalWorkers
 
 _LIST = ("id", "name", "state", "priority", "weight", "agent", "total", "succeeded", "failed", "cost", "created_at")
+_COLOURS = {"state": state_colour(BatchState)}
 LISTED = 50
 LISTED_REASON = 80
 
@@ -43,6 +47,7 @@ class Command(ArboretumCommand):
         _add_creation(run)
         run.add_argument("--output", type=Path, metavar="FILE", help="Results file: .jsonl, .csv or .parquet.")
         _add_start_workers(run)
+        add_ending(run)
         create = self.subcommand("create", self.create, "Create a batch; `batches resume ID` starts it.")
         _add_creation(create)
         create.add_argument("--start", action="store_true", help="Start it at once.")
@@ -55,6 +60,7 @@ class Command(ArboretumCommand):
         self._with_id("status", self.status, "Show where a batch stands.")
         watching = self._with_id("watch", self.watch, "Watch a batch until it ends.")
         _add_start_workers(watching)
+        add_ending(watching)
         self._with_id("pause", self.pause, "Take no new rows; calls in flight end.")
         self._with_id("resume", self.resume, "Start a ready batch, or go on with a paused one.")
         self._with_id("cancel", self.cancel, "End a batch; finished rows stay.")
@@ -78,7 +84,7 @@ class Command(ArboretumCommand):
             if code != EXIT_INTERRUPTED and options["output"] is not None:
                 rows = BatchResults(batch).export(options["output"])
                 self.say(f"Wrote {rows:,} results to {options['output']}.")
-            return code
+            return self._ended(batch, code, options)
         finally:
             stop_if_mine()
 
@@ -105,7 +111,7 @@ class Command(ArboretumCommand):
         found = [batch_facts(batch) for batch in batches[:LISTED]]
         columns = (*_LIST, "state_reason") if any(batch["state_reason"] for batch in found) else _LIST
         rows = [[_listed(batch, column) for column in columns] for batch in found]
-        self.emit(found, self.table(columns, rows, "No batches yet: `manage.py batches run --help`."))
+        self.emit(found, self.table(columns, rows, "No batches yet: `manage.py batches run --help`.", _COLOURS))
         return EXIT_OK
 
     def status(self, user: User, options: dict[str, Any]) -> int:
@@ -117,7 +123,8 @@ class Command(ArboretumCommand):
         """Watch a batch until it ends; 1 where a row did not succeed."""
         ensure_redis()
         try:
-            return self._watch(BatchManager(user).get(options["id"]), options["start_workers"])
+            batch = BatchManager(user).get(options["id"])
+            return self._ended(batch, self._watch(batch, options["start_workers"]), options)
         finally:
             stop_if_mine()
 
@@ -203,6 +210,18 @@ class Command(ArboretumCommand):
             return EXIT_INTERRUPTED
         self._emit_summary(batch)
         return EXIT_OK if batch.succeeded == batch.total else EXIT_FAILED
+
+    def _ended(self, batch: Batch, code: int, options: dict[str, Any]) -> int:
+        """Ring the bell and run the command that were asked for, unless Ctrl-C came first; return `code`."""
+        if code == EXIT_INTERRUPTED:
+            return code
+        if options["bell"]:
+            ring(sys.stderr)
+        if options["then"]:
+            self.stdout.flush()
+            ended = run_then(options["then"], batch, options.get("output"), quiet=self._as_json)
+            self.say(f"The command after the batch ended with {ended}.")
+        return code
 
     def _emit_summary(self, batch: Batch) -> None:
         summary = BatchResults(batch).summary()

@@ -9,6 +9,7 @@ import orjson
 from agents.selectors import get_version
 from batches.management.run_facts import run_facts, story_facts
 from batches.management.run_text import conversation_text, story_text
+from batches.management.tones import state_colour
 from batches.management.watching import NO_WORKER, has_workers
 from batches.models import Run
 from batches.runs import cancel_run, start_run
@@ -22,6 +23,7 @@ from workers.embedded.valkey import ensure_redis
 from workers.errors import InvalidInput
 
 _LIST = ("id", "state", "agent", "latency_ms", "cost", "created_at")
+_COLOURS = {"state": state_colour(RunState)}
 LISTED = 50
 POLL_SECONDS = 0.1
 
@@ -71,7 +73,7 @@ class Command(ArboretumCommand):
         runs = Run.objects.visible_to(user).singles().select_related("agent_version__agent").order_by("-id")[:LISTED]
         found = [run_facts(run) for run in runs]
         rows = [[money(run[column]) if column == "cost" else run[column] for column in _LIST] for run in found]
-        self.emit(found, self.table(_LIST, rows, "No single runs yet: `manage.py runs start --help`."))
+        self.emit(found, self.table(_LIST, rows, "No single runs yet: `manage.py runs start --help`.", _COLOURS))
         return EXIT_OK
 
     def show(self, user: User, options: dict[str, Any]) -> int:

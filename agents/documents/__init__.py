@@ -1,0 +1,1 @@
+"""Agents as documents: YAML that people read, compare, keep in a repository and carry to another installation."""
