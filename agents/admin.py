@@ -5,7 +5,7 @@ from django.http import HttpRequest
 
 from workers.admin_base import FactsAdmin, StaffAdmin
 
-from .models import Agent, AgentVersion
+from .models import Agent, AgentVersion, PoolMember
 
 
 @admin.register(Agent)
@@ -38,3 +38,13 @@ class AgentVersionAdmin(FactsAdmin):
     search_fields = ("agent__slug", "model")
     ordering = ("-id",)
     long_fields = ("instructions", "prompt", "output_schema")
+
+
+@admin.register(PoolMember)
+class PoolMemberAdmin(FactsAdmin):
+    """Models of versions that have several."""
+
+    list_display = ("id", "version", "place", "credential", "model", "weight")
+    list_select_related = ("version__agent", "credential")
+    search_fields = ("version__agent__slug", "model")
+    ordering = ("-id",)

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from workers.admin_base import FactsAdmin
 
-from .models import Attempt, Batch, Leadership, Lease, Run, RunEvent
+from .models import Attempt, Batch, Leadership, Lease, Run, RunEvent, StoredAnswer
 
 
 @admin.register(Batch)
@@ -70,3 +70,14 @@ class LeadershipAdmin(FactsAdmin):
     """Which process does the maintenance."""
 
     list_display = ("name", "holder", "expires_at")
+
+
+@admin.register(StoredAnswer)
+class StoredAnswerAdmin(FactsAdmin):
+    """Answers that serve identical requests."""
+
+    list_display = ("key", "credential", "bytes", "created_at", "expires_at")
+    list_select_related = ("credential",)
+    search_fields = ("=key",)
+    ordering = ("-created_at",)
+    long_fields = ("answer_json",)

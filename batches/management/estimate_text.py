@@ -9,7 +9,7 @@ from batches.estimating.prices import Duration, ModelShare
 from batches.states import BatchState
 from credentials.management.output import money, table
 
-from .progress import duration
+from .progress_line import duration
 from .summary_text import rows_text
 
 _HEADERS = ("", "so far", "whole batch", "90% interval")

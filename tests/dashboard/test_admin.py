@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_results.models import GroupResult, TaskResult
 
-from batches.models import Attempt, Leadership, Lease, RunEvent
+from agents.models import PoolMember
+from batches.models import Attempt, Leadership, Lease, RunEvent, StoredAnswer
 from credentials import services
 from credentials.models import ApiToken, Credential, ProviderModel, User
 from credentials.services import create_token
@@ -46,7 +47,13 @@ def add_rows(owner: User) -> None:
     RunEvent.objects.create(run=run, kind="step", created_at=now)
     Lease.objects.create(process="host:1", batch=batch, created_at=now, expires_at=now)
     Leadership.objects.create(name=f"job {batch.pk}", holder="host:1", expires_at=now)
-    ProviderModel.objects.create(credential=make_credential(owner), name="*")
+    credential = make_credential(owner)
+    ProviderModel.objects.create(credential=credential, name="*")
+    PoolMember.objects.create(version=batch.agent_version, place=0, credential=credential, model="echo-1")
+    key = f"answer {batch.pk}"
+    StoredAnswer.objects.create(
+        key=key, credential=credential, answer_json="{}", bytes=2, created_at=now, expires_at=now
+    )
     create_token(owner, f"token {batch.pk}", ["read"])
     TaskResult.objects.create(task_id=f"t{batch.pk}", task_name="batches.finalize_batch", status="SUCCESS")
     GroupResult.objects.create(group_id=f"g{batch.pk}")
