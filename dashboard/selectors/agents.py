@@ -3,7 +3,7 @@
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from agents.models import Agent, AgentVersion
+from agents.models import Agent, AgentVersion, PoolMember
 from dashboard.paging import PAGE_SIZE
 
 from . import Reader
@@ -26,6 +26,11 @@ def agent_versions(user: Reader, agent: Agent) -> list[AgentVersion]:
     """Return the versions of `agent`, newest first."""
     versions = AgentVersion.objects.visible_to(user).filter(agent=agent).select_related("credential", "created_by")
     return list(versions.order_by("-number")[:MOST_VERSIONS])
+
+
+def pool_members(user: Reader, version: AgentVersion) -> list[PoolMember]:
+    """Return the models of a version's pool in their order; none where it has no pool."""
+    return list(PoolMember.objects.visible_to(user).filter(version=version).select_related("credential"))
 
 
 def agent_version(user: Reader, agent: Agent, number: int) -> AgentVersion:

@@ -22,10 +22,12 @@ def agent_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Show an agent: its versions, and the prompt and settings of one (`?version=N`), the current one by default."""
     agent = get_object_or_404(selectors.visible_agents(request.user), slug=slug)
     number = number_parameter(request, "version")
+    shown = selectors.agent_version(request.user, agent, number) if number is not None else agent.current_version
     context = {
         "agent": agent,
         "versions": selectors.agent_versions(request.user, agent),
-        "shown": selectors.agent_version(request.user, agent, number) if number is not None else agent.current_version,
+        "shown": shown,
+        "pool": selectors.pool_members(request.user, shown) if shown else [],
     }
     return render(request, "dashboard/agent.html", context)
 

@@ -8,10 +8,18 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.models import PoolMember
 from batches.models import Attempt, RunEvent
 from batches.states import BatchState
 from credentials.models import User
-from tests.support.factories import make_agent, make_batch, make_single_run, make_user, make_version
+from tests.support.factories import (
+    make_agent,
+    make_batch,
+    make_credential,
+    make_single_run,
+    make_user,
+    make_version,
+)
 from workers.presence import announce
 
 ClientOf = Callable[[User], Client]
@@ -123,7 +131,7 @@ def test_number_of_queries_does_not_grow_with_rows(client_of: ClientOf, owner: U
     for address, most in {
         "/": 6,
         "/agents/": 3,
-        "/agents/one/": 4,
+        "/agents/one/": 5,
         "/batches/": 3,
         f"/batches/{batch.pk}/": 4,
         f"/batches/{batch.pk}/progress/": 3,
@@ -132,6 +140,35 @@ def test_number_of_queries_does_not_grow_with_rows(client_of: ClientOf, owner: U
     }.items():
         with django_assert_max_num_queries(most):
             page(client, address)
+
+
+def test_agent_shows_its_pool_and_how_it_answers(client_of: ClientOf, owner: User):
+    agent = make_agent(
+        owner, slug="pooled", attachments=["photo"], cache_seconds=43_200, output_schema={}, max_repairs=3
+    )
+    version = agent.current_version
+    for place, name in enumerate(("eu", "us")):
+        credential = make_credential(owner, name=name)
+        PoolMember.objects.create(version=version, place=place, credential=credential, model="small", weight=3 - place)
+
+    text = " ".join(page(client_of(owner), "/agents/pooled/").split())
+
+    assert 'eu/small <span class="soft">× 3</span>' in text
+    assert 'us/small <span class="soft">× 2</span>' in text
+    assert "and 1 more" in text
+    for name, value in (("Images and files", "photo"), ("Stored answers", "serve for 12 h 0 m"), ("Asked again", "3")):
+        assert f"{value}</dd>" in text.partition(name)[2][:80], name
+
+
+def test_run_shows_who_answered_and_what_was_cached_and_thought(client_of: ClientOf, owner: User):
+    version = make_agent(owner, slug="pooled").current_version
+    tokens = {"input_tokens": 900, "cached_tokens": 800, "output_tokens": 70, "reasoning_tokens": 60}
+    run = make_single_run(version, {"a": 1}, state="succeeded", output="x", model="us/small", is_cached=True, **tokens)
+
+    text = page(client_of(owner), f"/runs/{run.pk}/")
+
+    for expected in ("us/small", "a stored answer", "900 tokens in (800 cached), 70 out (60 thought)"):
+        assert expected in text
 
 
 def test_run_shows_input_output_attempts_and_events(client_of: ClientOf, owner: User):

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 from typing import Any
 
 from django.db import transaction
@@ -109,7 +110,8 @@ class Command(DocumentCommands):
         outcome = asyncio.run(
             try_out(spec, messages, credential.provider, provider_config(credential), self._print if streams else None)
         )
-        answer = "" if streams else outcome.output or ""
+        # An embedding has no text.
+        answer = "" if streams else outcome.output or ("" if outcome.parsed is None else json.dumps(outcome.parsed))
         self.emit(outcome.as_dict(), f"{answer}\n\n{outcome.facts()}" if outcome.output is not None else "")
         if outcome.error:
             self.warn(f"Used until it failed: {outcome.facts()}")

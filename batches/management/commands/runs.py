@@ -65,7 +65,7 @@ class Command(ArboretumCommand):
         except KeyboardInterrupt:
             self.warn(f"Detached; run {run.pk} goes on. Look at it: manage.py runs show {run.pk}")
             return EXIT_INTERRUPTED
-        self.emit(run_facts(run), run.output or f"{run.state}: {run.error_code}: {run.error_message}")
+        self.emit(run_facts(run), _answer(run))
         return EXIT_OK if run.state == RunState.SUCCEEDED else EXIT_FAILED
 
     def list(self, user: User, options: dict[str, Any]) -> int:
@@ -94,6 +94,13 @@ class Command(ArboretumCommand):
         run = cancel_run(user, options["id"])
         self.emit(run_facts(run), f"Run {run.pk} is {run.state}.")
         return EXIT_OK
+
+
+def _answer(run: Run) -> str:
+    """Return what a run that has ended answered: its text, or the vector of an embedding; else why it has none."""
+    if run.state != RunState.SUCCEEDED:
+        return f"{run.state}: {run.error_code}: {run.error_message}"
+    return run.output or ("" if run.parsed is None else orjson.dumps(run.parsed).decode())
 
 
 def _columns(text: str) -> dict[str, Any]:
