@@ -62,6 +62,8 @@ CASES = (
         540,
         options={"binding": "tokens"},
     ),
+    Case("pool", f"{HERE}.pools", "2,700 rows on four workers, a pool of 800 and 400 requests/min", 2_700, 540),
+    Case("stored-answers", f"{HERE}.stored_answers", "10,000 rows that stored answers serve", 10_000, 240, repeats=3),
     Case("fairness", f"{HERE}.fairness", "batches that share a model; small ones beside 100,000 rows", 100_000, 600),
     Case("adaptive", f"{HERE}.adaptive", "3,000 rows, on a server that bears 100 calls at a time", 3_000, 240),
     Case("estimate", f"{HERE}.estimate", "100,000 rows estimated before a run; how often intervals hold", 100_000, 300),
