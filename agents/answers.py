@@ -4,7 +4,7 @@ Opt-in, by a version's `cache_seconds`. Where the store is kept is not said here
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -39,8 +39,8 @@ def answer_key(scope: str, operation: str, request: CompletionRequest) -> str:
         "scope": scope,
         "operation": operation,
         "model": request.model,
-        "messages": [asdict(message) for message in request.messages],
-        "tools": [asdict(tool) for tool in request.tools],
+        "messages": request.messages,
+        "tools": request.tools,
         "parameters": request.parameters,
         "schema": request.output_schema,
     }
@@ -51,7 +51,11 @@ def answer_key(scope: str, operation: str, request: CompletionRequest) -> str:
 
 def request_keys(names: Sequence[ModelName], operation: str, request: CompletionRequest) -> list[str]:
     """Return the key of `request` for each of the models `names`, in their order."""
-    return [answer_key(name.scope, operation, replace(request, model=name.model)) for name in names]
+    own = request.model
+    return [
+        answer_key(name.scope, operation, request if name.model == own else replace(request, model=name.model))
+        for name in names
+    ]
 
 
 def answer_json(completion: Completion) -> str:

@@ -1,7 +1,7 @@
 """One call of a step: to the store of answers first, then to a model, and to another where that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
@@ -50,8 +50,19 @@ class Deadline:
 class Calls:
     """The calls of one run."""
 
-    def __init__(self, route: Route, deadline: Deadline, operation: str, store: AnswerStore | None) -> None:
-        """Call along `route`; with a `store`, answers of identical requests are used again."""
+    def __init__(
+        self,
+        route: Route,
+        deadline: Deadline,
+        operation: str,
+        store: AnswerStore | None,
+        first_keys: Sequence[str] = (),
+    ) -> None:
+        """Call along `route`; with a `store`, answers of identical requests are used again.
+
+        `first_keys` are those of the first request, where they are known already, one for each model of the route.
+        """
+        self._first_keys = first_keys
         self._route = route
         self._deadline = deadline
         self._operation = operation
@@ -122,7 +133,7 @@ class Calls:
         assert self._store is not None
         self._unkept = None
         names = self._route.names
-        keys = request_keys(names, self._operation, request)
+        keys, self._first_keys = self._first_keys or request_keys(names, self._operation, request), ()
         self._keys = {name.full: key for name, key in zip(names, keys, strict=True)}
         found = await self._store.find(keys)
         if found is None:

@@ -44,7 +44,7 @@ class Route(Protocol):
 
     @property
     def names(self) -> Sequence[ModelName]:
-        """All models that may answer, the likeliest first."""
+        """All models that may answer, in an order that stays."""
         ...
 
     async def choose(self) -> Target:

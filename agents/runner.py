@@ -48,18 +48,19 @@ async def run_agent(
     stream: bool = False,
     correlation_id: str | None = None,
     store: AnswerStore | None = None,
+    first_keys: Sequence[str] = (),
 ) -> AsyncGenerator[RunnerEvent, None]:
     """Run an agent in memory and yield what happens, RunFinished last.
 
     `messages` come from `build_messages`; the calls go along `route`, whose meter admits each; with `stream` the text
     is told as it comes; `correlation_id` goes out with every call; with a `store`, answers of identical requests are
-    used again. Raises WorkError: the provider's, or LIMIT_STEPS, LIMIT_TOKENS, LIMIT_SECONDS, LIMIT_COST where a limit
-    of the version is reached (a call over its limit of tokens or money fails the run even if it answered), or
-    SCHEMA_MISMATCH where the answer still breaks the output schema after as many repairs as are allowed. Whoever leaves
-    the loop early closes the generator (`contextlib.aclosing`).
+    used again (`first_keys`: see Calls). Raises WorkError: the provider's, or LIMIT_STEPS, LIMIT_TOKENS, LIMIT_SECONDS,
+    LIMIT_COST where a limit of the version is reached (a call over its limit of tokens or money fails the run even if
+    it answered), or SCHEMA_MISMATCH where the answer still breaks the output schema after as many repairs as are
+    allowed. Whoever leaves the loop early closes the generator (`contextlib.aclosing`).
     """
     run = _Run(spec, list(messages), _abilities(spec), correlation_id)
-    calls = Calls(route, run.deadline, spec.operation, store)
+    calls = Calls(route, run.deadline, spec.operation, store, first_keys)
     step = 0
     # Asking again is bounded apart: it takes no step away from the tools.
     while step < spec.limits.max_steps + run.repairs:

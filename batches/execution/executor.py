@@ -115,13 +115,19 @@ class Executor:
 
     async def _drive(self, prepared: PreparedRun, spent: Spent, meter: RunMeter | None) -> RunFinished:
         run = prepared.run
-        store = self._answers.of(prepared.agent) if self._answers is not None and prepared.uses_store else None
+        keys = prepared.first_keys
+        store = self._answers.of(prepared.agent) if self._answers is not None and keys else None
         notes = Notes(spent, is_single=run.batch_id is None)
         async with (
             RunRoute(prepared, self._clients, meter, self._on_broken) as route,
             aclosing(
                 run_agent(
-                    prepared.spec, prepared.messages, route, correlation_id=f"{run.id}-{run.attempt}", store=store
+                    prepared.spec,
+                    prepared.messages,
+                    route,
+                    correlation_id=f"{run.id}-{run.attempt}",
+                    store=store,
+                    first_keys=keys,
                 )
             ) as events,
         ):

@@ -145,8 +145,8 @@ class WorkerHost:
 
     async def served_by_store(self, prepared: Sequence[PreparedRun]) -> set[int]:
         """Return the ids of those runs that a stored answer serves wholly, so that they need no call."""
-        asking = [one for one in prepared if one.uses_store]
-        found = await asyncio.gather(*(self.answers.of(one.agent).find(one.first_keys()) for one in asking))
+        asking = [one for one in prepared if one.first_keys]
+        found = await asyncio.gather(*(self.answers.of(one.agent).find(one.first_keys) for one in asking))
         return {one.run.id for one, hit in zip(asking, found, strict=True) if hit and not hit[1].tool_calls}
 
     async def look_at_limits(self, version_id: int) -> None:

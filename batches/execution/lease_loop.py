@@ -169,7 +169,8 @@ class LeaseLoop:
         lanes = len(self._host.dispatcher.shares)
         room = self.lane.room(max(0, self._host.slots.free) // max(1, lanes), has_rivals=lanes > 1)
         # Only rows tell what limits hold for them, and rows beyond a limit are better left to other processes.
-        wanted = min(CLAIM_ROWS if self.lane.waiting else FIRST_CLAIM_ROWS, room)
+        # Those that stored answers serve meet no limit.
+        wanted = min(CLAIM_ROWS if self.lane.waiting or self._ran else FIRST_CLAIM_ROWS, room)
         if not wanted or self._twins.waiting >= MOST_WAITING:
             return True
         while self._is_due():

@@ -22,26 +22,18 @@ from .remaining import within_limits
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
-    """All that the run's first call needs. `spec` has what earlier attempts left of the limits."""
+    """All that the run's first call needs. `spec` has what earlier attempts left of the limits.
+
+    `first_keys` are the keys of stored answers to its first call, one for each model of the agent, where stored answers
+    may serve it.
+    """
 
     run: ClaimedRun
     agent: LoadedAgent
     spec: AgentSpec
     messages: Sequence[Message]
     need: Need
-
-    @property
-    def uses_store(self) -> bool:
-        """Whether a stored answer may serve the run."""
-        return self.spec.cache_seconds is not None and self.run.use_cache
-
-    def first_keys(self) -> list[str]:
-        """Return the keys of stored answers to its first call, one for each model; none where it can make no call."""
-        try:
-            request = first_request(self.spec, self.messages)
-        except WorkError:
-            return []
-        return request_keys([model.name for model in self.agent.models], self.spec.operation, request)
+    first_keys: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[int, int]:
@@ -54,4 +46,15 @@ def prepare(run: ClaimedRun, agent: LoadedAgent) -> PreparedRun:
     spec = within_limits(agent.spec, run)
     messages = build_messages(spec, run.input_kind, orjson.loads(run.input_json))
     tokens = agent.fixed_tokens + sum(map(estimate_message_tokens, messages))
-    return PreparedRun(run, agent, spec, messages, Need(tokens, answer_limit(spec.parameters)))
+    need = Need(tokens, answer_limit(spec.parameters))
+    keys = _first_keys(agent, spec, messages) if spec.cache_seconds is not None and run.use_cache else ()
+    return PreparedRun(run, agent, spec, messages, need, keys)
+
+
+def _first_keys(agent: LoadedAgent, spec: AgentSpec, messages: Sequence[Message]) -> tuple[str, ...]:
+    try:
+        request = first_request(spec, messages)
+    except WorkError:
+        # The runner will say so.
+        return ()
+    return tuple(request_keys([model.name for model in agent.models], spec.operation, request))

@@ -64,9 +64,8 @@ class RunRoute:
 
     @property
     def names(self) -> Sequence[ModelName]:
-        """The current model, then the others."""
-        others = [model.name for model in self._models if model is not self._current]
-        return (self._current.name, *others)
+        """All of them, in the pool's order."""
+        return [model.name for model in self._models]
 
     async def choose(self) -> Target:
         """Return the current model, or another one while that one is held back."""

@@ -21,7 +21,7 @@ class Twins:
 
     def must_wait(self, prepared: PreparedRun) -> bool:
         """Tell whether another row asks the same; else `prepared` is who asks, until `ended` is told of it."""
-        keys = prepared.first_keys() if prepared.uses_store else []
+        keys = prepared.first_keys
         if not keys:
             return False
         if keys[0] in self._asking:
