@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from agents.documents.yaml_text import read_documents
 from agents.files import parse_json, read_text
 from workers.errors import InvalidInput
 
@@ -14,29 +13,12 @@ YAML_ENDINGS = (".yaml", ".yml")
 def document(name: str) -> Any:
     """Return what the JSON or YAML file `name` holds. Raises InvalidInput, and OSError with the file's name."""
     text = read_text(name)
-    if Path(name).suffix.lower() in YAML_ENDINGS:
-        return _parse_yaml(text)
-    return parse_json("--schema", text)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Reads plain values. Aliases are refused: a few of them can stand for a document without end."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise InvalidInput(f"--schema uses a YAML alias ({_place(event.start_mark)}); write it out")
-        return super().compose_node(parent, index)
-
-
-def _parse_yaml(text: str) -> Any:
+    if Path(name).suffix.lower() not in YAML_ENDINGS:
+        return parse_json("--schema", text)
     try:
-        return yaml.load(text, Loader=_PlainLoader)  # noqa: S506 - a subclass of SafeLoader
-    except yaml.MarkedYAMLError as error:
-        raise InvalidInput(f"--schema is not YAML: {_place(error.problem_mark)}: {error.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"--schema is not YAML that can be read: {str(error)[:200]}") from None
-
-
-def _place(mark: Any) -> str:
-    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else "unknown place"
+        documents = read_documents(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"--schema: {error}") from None
+    if len(documents) != 1:
+        raise InvalidInput(f"--schema: {name} holds {len(documents)} YAML documents; it must hold one")
+    return documents[0]
