@@ -8,6 +8,7 @@ import subprocess
 import sys
 import termios
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,8 @@ def on_a_terminal(
         stdout=other,
         stderr=other,
         start_new_session=True,
+        # Whoever runs the tests in the background has Ctrl-C ignored, which a process would inherit.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     os.close(other)
     shown = b""
