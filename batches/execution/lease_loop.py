@@ -73,6 +73,8 @@ class LeaseLoop:
         """Leave rows that wait for slots to others, who may have slots for them: nothing else is left to take."""
         if surplus := self.lane.take_surplus(self._kept()):
             self.lane.is_ending, self._is_exhausted = True, False
+            # Nobody here asks any more what these wait for.
+            surplus += [twin for prepared in list(surplus) for twin in self._twins.ended(prepared.run.id)]
             self._keep(self._host.unclaim([prepared.run for prepared in surplus]))
 
     def _kept(self) -> int:
@@ -212,7 +214,8 @@ class LeaseLoop:
         """Let rows wait for their start, but for those that a stored answer serves, or the answer to a row before."""
         served = await self._host.served_by_store(ready)
         for prepared in ready:
-            if self.is_stopped:
+            if not self.lane.is_open:
+                # Closed while the store was asked.
                 self._give_back(prepared)
             elif prepared.run.id in served:
                 self._keep(self._serve(prepared))

@@ -1,5 +1,6 @@
 """The store of answers: identical requests of agents that want it are answered without a call."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -242,3 +243,44 @@ def test_the_same_key_twice_is_one_row_with_the_later_answer() -> None:
     keep_answers([answer("a", 10), answer("b", 20), answer("a", 30)])
     keep_answers([answer("b", 40)])
     assert dict(StoredAnswer.objects.values_list("key", "bytes")) == {"a": 30, "b": 40}
+
+
+def test_rows_given_back_for_want_of_slots_leave_nobody_waiting_for_them(settings: LazySettings) -> None:
+    settings.ARBORETUM_WORKER_SLOTS = 2
+    host = WorkerHost()
+    try:
+        version = version_with(latency=0.1)
+        rows = [{"text": f"row {number // 2}"} for number in range(14)]
+        batch = make_batch(version=version, rows=rows, state=BatchState.RUNNING)
+        host.engine.submit(run_lease(host, batch.pk)).result(timeout=20)
+        assert set(Run.objects.of_batch(batch.pk).values_list("state", flat=True)) == {RunState.SUCCEEDED}
+        assert cached(batch) == {False: 7, True: 7}
+    finally:
+        host.stop()
+
+
+def test_rows_that_look_into_the_store_when_their_turn_ends_are_given_back(
+    host: WorkerHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = version_with(latency=0.1)
+    batch = make_batch(version=version, rows=[{"text": "same"}] * 3, state=BatchState.RUNNING)
+    find = host.answers.find
+    asked: list[int] = []
+
+    async def slow_after_the_first(question: Any) -> Any:
+        asked.append(1)
+        if len(asked) > 4:
+            # The rows that waited look now; meanwhile the turn ends.
+            monkeypatch.setattr(host.turns, "has_room", lambda: False)
+            for loop in host.turns._loops.values():
+                loop._turn_ends = 0.0
+            await asyncio.sleep(1.0)
+        return None
+
+    monkeypatch.setattr(host.answers, "find", slow_after_the_first)
+    host.engine.submit(run_lease(host, batch.pk)).result(timeout=20)
+    monkeypatch.setattr(host.answers, "find", find)
+
+    states = list(Run.objects.of_batch(batch.pk).order_by("id").values_list("state", "attempt"))
+    assert states == [(RunState.SUCCEEDED, 1), (RunState.PENDING, 0), (RunState.PENDING, 0)]
+    assert not host.holdings.unstored
