@@ -64,7 +64,14 @@ class Blocks:
         self._spawn(self._tell(gate.bucket, seconds, is_whole, error.message))
 
     def broken(self, bucket: Bucket, error: WorkError) -> None:
-        """Close the gate of a pool's model that cannot be used for a while, so that the others take its calls."""
+        """Close the gate of a pool's model that cannot be used for a while, so that the others take its calls.
+
+        One that is closed for that already is not closed for longer: calls may still meet it that wait for it, or that
+        were on their way together.
+        """
+        gate, now = self._dispatcher.gate(bucket), self._engine.loop.time()
+        if gate.why_broken(now) is not None:
+            return
         log.warning(
             "pool_model_broken",
             credential=bucket.credential,
@@ -72,8 +79,7 @@ class Blocks:
             code=str(error.code),
             seconds=BROKEN_SECONDS,
         )
-        gate = self._dispatcher.gate(bucket)
-        gate.break_off(error, self._engine.loop.time() + BROKEN_SECONDS)
+        gate.break_off(error, now + BROKEN_SECONDS)
         self._dispatcher.schedule()
 
     def close(self, credential: int, model: str | None, seconds: float) -> None:

@@ -62,6 +62,7 @@ class Gate:
         self.next_ask = 0.0
         self.closed_until = 0.0
         self._broken: WorkError | None = None
+        self._broken_until = 0.0
         self.binding: Binding | None = None
         self.appetite = FIRST_APPETITE
         self.told_at = 0.0
@@ -94,7 +95,9 @@ class Gate:
 
     def is_held_back(self, now: float) -> bool:
         """Whether a limit, a block or a Redis that is away keeps calls waiting (`now` in the loop's time)."""
-        return self.binding is not None or max(self.closed_until, self.next_ask) > now + SHORT_WAIT_SECONDS
+        if self.binding is not None or self._is_on_trial:
+            return True
+        return max(self.closed_until, self.next_ask) > now + SHORT_WAIT_SECONDS
 
     def takes_more(self, now: float) -> bool:
         """Whether a call that may as well go to another model should wait here (`now` in the loop's time).
@@ -126,7 +129,7 @@ class Gate:
 
     def may_ask(self, now: float) -> bool:
         """Whether asking the limiter now could bring a permit (`now` in the loop's time)."""
-        return not self.is_asking and now >= self.next_ask and now >= self.closed_until
+        return not (self.is_asking or self._is_on_trial) and now >= self.next_ask and now >= self.closed_until
 
     def report_due_at(self, *, is_question_due: bool) -> float | None:
         """Return when the limiter must be told something though nothing is asked for; None: nothing to tell.
@@ -177,6 +180,8 @@ class Gate:
         elif asked:
             self.binding, self.next_ask = None, 0.0
             self.appetite = min(MOST_APPETITE, max(self.appetite, 2 * asked))
+        if self._broken is not None:
+            self.appetite = 1
 
     def permits(self, askers: Sequence[Asker], costs: Sequence[int], grant: Grant, asked_at: float) -> list[Permit]:
         """Return a permit for each of the calls that were granted; delays count from `asked_at` at the earliest."""
@@ -198,17 +203,20 @@ class Gate:
         self.next_ask = max(self._silent_until, min(self.next_ask, max(now, self.told_at + FRONT_SECONDS)))
 
     def break_off(self, error: WorkError, until: float) -> None:
-        """Let nothing start before `until` (the loop's time): the model cannot be used, as `error` says."""
-        self._broken = error
+        """Let nothing start before `until` (the loop's time): the model cannot be used, as `error` says.
+
+        From then on one call at a time tries it, until one is answered.
+        """
+        self._broken, self._broken_until, self.appetite = error, until, 1
         self.close(until)
 
     def why_broken(self, now: float) -> WorkError | None:
         """Return why the model cannot be used at `now` (the loop's time); None where limits alone close the gate."""
-        return self._broken if self.closed_until > now else None
+        return self._broken if self._broken_until > now else None
 
     def open(self) -> None:
         """Let calls start again: what closed the gate was lifted."""
-        self._broken = None
+        self._mend()
         self.closed_until = self.next_ask = 0.0
         self._known_at = asyncio.get_running_loop().time()
 
@@ -220,7 +228,8 @@ class Gate:
         """Settle a call that was answered: with the true usage, and with what the headers told."""
         if not self._end(permit):
             return
-        usage, self._broken = completion.usage, None
+        usage = completion.usage
+        self._mend()
         self.retries.earn()
         self._refusals = 0
         self._news.succeeded += 1
@@ -259,6 +268,15 @@ class Gate:
         self._refusals += 1
         own = FIRST_REFUSAL_SECONDS * 2.0 ** min(self._refusals - 1, 10)
         return told if told is not None and told > 0 else min(own, LONGEST_REFUSAL_SECONDS)
+
+    @property
+    def _is_on_trial(self) -> bool:
+        """Whether a call finds out just now if the model, which could not be used, can be again."""
+        return self._broken is not None and self.in_flight > 0
+
+    def _mend(self) -> None:
+        if self._broken is not None:
+            self._broken, self._broken_until, self.appetite = None, 0.0, FIRST_APPETITE
 
     def _end(self, permit: Permit) -> bool:
         if not permit.is_open:

@@ -60,7 +60,7 @@ class RunMeter:
     @property
     def holds_permit(self) -> bool:
         """Whether the next call may start at once."""
-        return self._permit is not None and not self._has_begun
+        return self._permit is not None and self._permit.is_open
 
     def is_held_back(self, bucket: Bucket) -> bool:
         """Whether a limit, a block or a failing provider keeps calls of a model waiting now."""
@@ -91,7 +91,8 @@ class RunMeter:
             self.waited += waited
         self.is_probe = self._permit.is_probe
         if not self._has_begun:
-            self._has_begun, self.first_waited = True, waited
+            # A pool's call may have waited for several models.
+            self._has_begun, self.first_waited = True, self.waited
             self._on_begin()
         return waited
 

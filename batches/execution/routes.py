@@ -1,7 +1,6 @@
 """The models of one run at work: the one whose limits let it start, and where it goes when that fails."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -125,8 +124,13 @@ class RunRoute:
         return max(open_ones, key=lambda model: model.weight, default=None)
 
     def _most_hopeful(self, last: WorkError) -> WorkError:
-        """Return the error that the run ends with: one that time may mend, where there is one."""
-        return next((error for error in (last, *self._failed.values()) if error.is_transient), last)
+        """Return the error that the run ends with: one that time may mend, where there is one.
+
+        Else that the prompt is too long: it is so for a model whose key works, and concerns this run alone.
+        """
+        errors = (last, *self._failed.values())
+        hopeful = next((error for error in errors if error.is_transient), None)
+        return hopeful or next((error for error in errors if error.code is ErrorCode.CONTEXT_LENGTH), last)
 
 
 class _PatientMeter:
@@ -170,6 +174,9 @@ class _PatientMeter:
 
 
 async def _cancelled(task: "asyncio.Future[float]") -> None:
+    """Cancel `task` and wait for its end; whoever is cancelled while it waits here is told so."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+    await asyncio.wait([task])
+    if not task.cancelled():
+        # Else the loop would complain that nobody looked.
+        task.exception()

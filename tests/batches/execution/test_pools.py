@@ -1,6 +1,7 @@
 """Pools at work: real rows, a real worker host, and two providers that limit, fail and refuse."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 
 from agents.models import AgentVersion
 from agents.services import create_agent
-from batches.execution import agents_cache
+from batches.execution import agents_cache, blocks
 from batches.execution import heartbeat as heartbeat_module
 from batches.execution import host as host_module
 from batches.execution.host import WorkerHost
@@ -190,3 +191,40 @@ def test_a_single_run_that_waits_goes_to_the_model_that_is_free_first(host: Work
     wait_for(lambda: Run.objects.filter(state=RunState.SUCCEEDED).count() == 4, 15, "four runs")
     work.result(timeout=15)
     assert Counter(Run.objects.values_list("model", flat=True)) == {"one/m": 1, "two/m": 3}
+
+
+def test_models_that_could_not_be_used_are_tried_again_though_calls_keep_coming(
+    host: WorkerHost, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BROKEN_SECONDS", 1.0)
+    for server in (pool.one, pool.two):
+        server.configure(faults={"invalid_key": 1.0})
+    states = []
+    for number in range(15):
+        run = make_single_run(pool.version, {"text": f"run {number}"})
+        host.wait(host.run_single(run.pk))
+        run.refresh_from_db()
+        states.append(run.state)
+        time.sleep(0.15)
+        if number == 1:
+            for server in (pool.one, pool.two):
+                server.configure(faults={})
+    assert (states[0], states[-1]) == (RunState.FAILED, RunState.SUCCEEDED)
+
+
+def test_one_call_at_a_time_tries_a_model_that_could_not_be_used(
+    host: WorkerHost, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "BROKEN_SECONDS", 1.0)
+    pool.one.configure(faults={"invalid_key": 1.0}, latency=0.1)
+    pool.two.configure(latency=0.5)
+    set_model(pool.version.pool.get(place=1).credential, "m", max_concurrency=40)
+    batch = pool.batch(300)
+    work = host.engine.submit(run_lease(host, batch.pk))
+    time.sleep(0.8)
+    before = pool.one.stats()["by_fault"]["invalid_key"]
+    work.result(timeout=30)
+
+    assert pool.models(batch) == {"two/m": 300}
+    # Some three seconds.
+    assert 1 <= pool.one.stats()["by_fault"]["invalid_key"] - before <= 5
