@@ -12,6 +12,7 @@ import orjson
 
 from agents.llm.types import Completion, CompletionRequest, ToolCall, Usage
 from agents.routing import ModelName
+from workers.errors import ErrorCode, WorkError
 
 # In front of what is digested; to be raised when the meaning of a request or of a stored answer changes.
 _FORM = b"1\0"
@@ -33,7 +34,8 @@ class AnswerStore(Protocol):
 def answer_key(scope: str, operation: str, request: CompletionRequest) -> str:
     """Return the key of `request`: equal where all that the model is told is equal, 64 hexadecimal digits.
 
-    `scope` names the place that answers (ModelName). Time limits and correlation ids are not told to the model.
+    `scope` names the place that answers (ModelName). Time limits and correlation ids are not told to the model. Raises
+    WorkError `invalid_request` where the request cannot be written, as sending it would.
     """
     told = {
         "scope": scope,
@@ -45,7 +47,12 @@ def answer_key(scope: str, operation: str, request: CompletionRequest) -> str:
         "schema": request.output_schema,
     }
     # Sorted: who writes the same parameters in another order asks the same.
-    data = orjson.dumps(told, default=dict, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    try:
+        data = orjson.dumps(told, default=dict, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError) as error:
+        # Only the type is told: the text may quote the prompt.
+        why = f"{type(error).__name__}: not valid as JSON"
+        raise WorkError(ErrorCode.INVALID_REQUEST, f"the request cannot be sent ({why})") from None
     return blake2b(_FORM + data, digest_size=32).hexdigest()
 
 

@@ -96,12 +96,24 @@ class Lane:
     def rebalance(self, now: float) -> None:
         """Let rows of pools whose model is held back at `now` (the loop's time) wait for one that takes more."""
         for gate, queue in list(self.waiting.items()):
-            surplus = min(gate.surplus(now), len(queue)) if queue else 0
-            for row in [queue.pop() for _ in range(surplus)][::-1]:
-                self._count(gate, -1)
-                row.gate = _better_gate(row, now)
-                self._queue(row.gate).append(row)
-                self._count(row.gate, 1)
+            if queue and (surplus := gate.surplus(now)):
+                self._relieve(gate, queue, min(surplus, len(queue)), now)
+
+    def _relieve(self, gate: Gate, queue: deque[LaneRow], surplus: int, now: float) -> None:
+        """Let the last `surplus` rows of a gate's queue wait elsewhere, as far as other gates take more."""
+        # Where one finds none, neither does another with the same gates: each look at all of them costs.
+        stuck: set[frozenset[Gate]] = set()
+        for row in [queue.pop() for _ in range(surplus)][::-1]:
+            gates = frozenset(row.gates)
+            better = gate if gates in stuck else _better_gate(row, now)
+            if better is gate:
+                stuck.add(gates)
+                queue.append(row)
+                continue
+            self._count(gate, -1)
+            row.gate = better
+            self._queue(better).append(row)
+            self._count(better, 1)
 
     def put_back(self, row: LaneRow) -> None:
         """Take `row` back, first in its queue but for rows before it in the input: it got no permit."""

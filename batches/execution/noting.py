@@ -49,10 +49,11 @@ class Notes:
         spent, completion = self._spent, event.completion
         spent.usage += plausible(completion.usage)
         spent.cost += event.cost
+        # Of several calls all were: who was asked once was asked.
+        spent.is_cached = completion.is_cached and (spent.is_cached or not spent.steps)
         spent.steps = event.step
         spent.request_id = storable(completion.request_id[:200])
         spent.model = event.model
-        spent.is_cached = completion.is_cached
         if spent.first_token_ms is None:
             spent.first_token_ms = event.first_token_ms
         self._unkept = event

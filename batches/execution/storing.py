@@ -123,7 +123,9 @@ def _details(outcome: Outcome) -> tuple[Value, ...]:
     spent = outcome.spent
     # Without a pool the model is the version's.
     model = spent.model if spent.is_pooled else None
-    return spent.usage.cached_tokens, spent.usage.reasoning_tokens, model, int(spent.is_cached)
+    # A run that goes on may yet be asked.
+    is_cached = int(spent.is_cached and outcome.state is RunState.SUCCEEDED)
+    return spent.usage.cached_tokens, spent.usage.reasoning_tokens, model, is_cached
 
 
 def _started_at(outcome: Outcome) -> Value:

@@ -24,7 +24,7 @@ from batches.execution.prepared import PreparedRun
 from batches.execution.slots import Slots
 from workers.errors import ErrorCode, WorkError
 from workers.ratelimit.limiter import Limiter
-from workers.ratelimit.types import Bucket, Limits
+from workers.ratelimit.types import Binding, Bucket, Limits
 from workers.redis import close_async_connection
 
 NEED = Need(10, 10)
@@ -457,3 +457,24 @@ def test_only_a_call_that_had_time_tells_of_a_provider_that_hangs(seconds: float
         assert gate.take_report(0).failed == failed
 
     asyncio.run(drive())
+
+
+def test_rows_that_no_model_of_their_pool_takes_keep_their_order_and_are_not_looked_at_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gates = [Gate(Bucket(number, "m")) for number in range(3)]
+    for gate in gates:
+        gate.binding, gate.appetite = Binding.REQUESTS, 4
+    lane = Lane(1, lambda prepared, permit: None)
+    for index in range(300):
+        lane.add(prepared(1, index), [gates[index % 3], *gates[: index % 3], *gates[index % 3 + 1 :]])
+    order = [[row.prepared.run.id for row in queue] for queue in lane.waiting.values()]
+    looks, find = [], lanes_module._better_gate
+    monkeypatch.setattr(lanes_module, "_better_gate", lambda row, now: looks.append(1) or find(row, now))
+    lane.rebalance(100.0)
+    assert [[row.prepared.run.id for row in queue] for queue in lane.waiting.values()] == order
+    assert len(looks) == 3
+    # One is free again: what the others cannot start soon goes there.
+    gates[0].binding = None
+    lane.rebalance(100.0)
+    assert [gate.rows_waiting for gate in gates] == [292, 4, 4]

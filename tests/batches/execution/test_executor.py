@@ -238,3 +238,12 @@ def test_money_and_tokens_are_limited_over_all_attempts() -> None:
         within_limits(replace(spec, limits=RunLimits(max_tokens=50)), run)
     with pytest.raises(WorkError, match=r"0\.4 US dollars of 0\.4"):
         within_limits(replace(spec, limits=RunLimits(max_cost=Decimal("0.4"))), run)
+
+
+@pytest.mark.parametrize(("cached", "expected"), [([True, True], True), ([True, False], False), ([False, True], False)])
+def test_an_answer_counts_as_cached_where_nobody_was_asked(cached: list[bool], expected: bool) -> None:
+    spent = Spent(timezone.now(), "")
+    notes = Notes(spent, is_single=False)
+    for step, is_cached in enumerate(cached, start=1):
+        notes.take(StepFinished(step, Completion("x", is_cached=is_cached), Decimal(0), 1))
+    assert spent.is_cached is expected

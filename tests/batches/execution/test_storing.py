@@ -122,3 +122,17 @@ def test_a_batch_whose_counts_lie_runs_on() -> None:
     assert finalize_batch(batch.pk) is False
     batch.refresh_from_db()
     assert (batch.state, batch.succeeded, batch.finished_at) == (BatchState.RUNNING, 2, None)
+
+
+def test_only_a_run_that_a_stored_answer_ended_is_marked_as_cached() -> None:
+    batch = make_batch(rows=2)
+    first, second = claim(batch)
+    again = retried(first, 0.0)
+    again.spent.is_cached = True
+    served = success(second)
+    served.spent.is_cached = True
+    assert store_outcomes([again, served]) == [True, True]
+    (later,) = claim_batch(batch.pk, open_lease("q", batch.pk), 5)
+    # In a group of which nobody has more to tell.
+    assert store_outcomes([success(later)]) == [True]
+    assert list(Run.objects.of_batch(batch.pk).values_list("id", "is_cached")) == [(first.id, False), (second.id, True)]
