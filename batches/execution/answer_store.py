@@ -57,6 +57,8 @@ class StoredAnswers:
         self._engine = engine
         # By key and age: what is fresh enough for one agent may not be for another.
         self._remembered: OrderedDict[tuple[str, int], tuple[float, Completion]] = OrderedDict()
+        # On their way to the database, however long: rows that waited for one look for it at once.
+        self._unwritten: dict[str, Completion] = {}
 
     def of(self, agent: LoadedAgent) -> "AgentAnswers":
         """Return the store as the runs of `agent`, which wants one, use it."""
@@ -69,6 +71,8 @@ class StoredAnswers:
             until, completion = self._remembered.get((key, question.seconds), (0.0, None))
             if completion is not None and now < until:
                 return key, completion
+            if key in self._unwritten:
+                return key, self._unwritten[key]
         try:
             found = await self._finds.submit(question)
         except Exception as error:
@@ -80,14 +84,18 @@ class StoredAnswers:
 
     def keep_soon(self, answer: StoredAnswer, seconds: int) -> None:
         """Write an answer with others, which serves for `seconds`; one that cannot be written is asked for again."""
-        self._remember(answer.key, stored_completion(answer.answer_json), seconds)
-        self._spawn(self._keep(answer))
+        completion = self._unwritten[answer.key] = stored_completion(answer.answer_json)
+        self._remember(answer.key, completion, seconds)
+        self._spawn(self._keep(answer, completion))
 
-    async def _keep(self, answer: StoredAnswer) -> None:
+    async def _keep(self, answer: StoredAnswer, completion: Completion) -> None:
         try:
             await self._keeps.submit(answer)
         except Exception as error:
             log.warning("answer_unkept", error=type(error).__name__)
+        finally:
+            if self._unwritten.get(answer.key) is completion:
+                del self._unwritten[answer.key]
 
     def _remember(self, key: str, completion: Completion, seconds: int) -> None:
         if len(completion.text) <= REMEMBERED_CHARACTERS:

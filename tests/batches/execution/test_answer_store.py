@@ -284,3 +284,13 @@ def test_rows_that_look_into_the_store_when_their_turn_ends_are_given_back(
     states = list(Run.objects.of_batch(batch.pk).order_by("id").values_list("state", "attempt"))
     assert states == [(RunState.SUCCEEDED, 1), (RunState.PENDING, 0), (RunState.PENDING, 0)]
     assert not host.holdings.unstored
+
+
+def test_equal_rows_with_a_long_answer_are_asked_once_too(host: WorkerHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As long as an embedding of 3072 numbers, and slow to be written.
+    monkeypatch.setattr(host.answers._keeps, "_wait_share", 1.0)
+    monkeypatch.setattr(host.answers._keeps, "_interval", 0.5)
+    version = version_with({"prompt": "{{ text }}"}, reply="echo")
+    batch = make_batch(version=version, rows=[{"text": "word " * 10_000}] * 8, state=BatchState.RUNNING)
+    host.wait(run_lease(host, batch.pk))
+    assert cached(batch) == {False: 1, True: 7}
