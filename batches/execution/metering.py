@@ -11,9 +11,12 @@ from workers.errors import ErrorCode, WorkError
 from workers.ratelimit.types import Bucket
 
 from .agents_cache import LoadedModel
-from .dispatcher import Dispatcher
+from .dispatcher import LATE_SECONDS, Dispatcher
 from .gate import Gate
 from .permits import Need, Permit
+
+# Between the start of a run and its first call no more than this should pass where calls are paced.
+PREPARING_SECONDS = 0.2
 
 OnRefused = Callable[[Gate, WorkError], None]
 GateOf = Callable[[LoadedModel], Gate]
@@ -79,8 +82,11 @@ class RunMeter:
     async def admit(self, request: CompletionRequest) -> float:
         """Return when the call may start, and how many seconds that took."""
         if self._permit is not None and not self._has_begun:
-            self._has_begun = True
-            return 0.0
+            if not _is_too_late(self._permit):
+                self._has_begun = True
+                return 0.0
+            # The store was slow, or knew the first answers of a run with tools.
+            self.close()
         started = time.monotonic()
         if self._has_begun:
             self._need = Need(estimate_request_tokens(request), answer_limit(request.parameters))
@@ -130,3 +136,9 @@ class RunMeter:
         if self._permit is not None and self._permit.is_open:
             self._gate.end_unused(self._permit)
             self._dispatcher.schedule()
+
+
+def _is_too_late(permit: Permit) -> bool:
+    """Whether a call that began now would be too late for its pace, and might break the limit of a later window."""
+    latest = permit.due + LATE_SECONDS + PREPARING_SECONDS
+    return permit.is_paced and asyncio.get_running_loop().time() > latest

@@ -63,7 +63,7 @@ class Prepared:
         self.agent = agent
 
 
-def made(dispatching: Dispatching, *models: LoadedModel) -> tuple[RunRoute, RunMeter]:
+def made(dispatching: Dispatching, *models: LoadedModel, permit: Permit | None = None) -> tuple[RunRoute, RunMeter]:
     def gate_of(one: LoadedModel) -> Gate:
         return dispatching.gate(one.bucket)
 
@@ -71,7 +71,7 @@ def made(dispatching: Dispatching, *models: LoadedModel) -> tuple[RunRoute, RunM
         cast(Any, dispatching),
         gate_of(models[0]),
         Need(5, None),
-        None,
+        permit,
         lambda gate, error: None,
         lambda: None,
         gate_of,
@@ -136,5 +136,20 @@ def test_a_prompt_too_long_for_one_key_pauses_nobody_for_the_other_key() -> None
     async def scenario() -> None:
         assert route.fail_over(too_long) is None
         assert route.fail_over(WorkError(ErrorCode.INVALID_KEY, "refused")) is too_long
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("seconds", "is_used"), [(0.5, True), (2.0, False)])
+def test_a_paced_permit_that_was_not_used_in_time_is_given_back(seconds: float, is_used: bool) -> None:
+    async def scenario() -> None:
+        dispatching = Dispatching()
+        gate = dispatching.gates[Bucket(1, "m")]
+        gate.in_flight = 1
+        due = asyncio.get_running_loop().time() - seconds
+        permit = Permit(gate, 10, 5, is_paced=True, due=due)
+        route, meter = made(dispatching, model(1), permit=permit)
+        assert (await route.meter.admit(REQUEST) == 0.0) is is_used
+        assert (permit.is_open, gate.in_flight, meter.holds_permit) == (is_used, 1, True)
 
     asyncio.run(scenario())
