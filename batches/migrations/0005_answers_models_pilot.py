@@ -5,6 +5,9 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # One transaction a table: all in one would hold the tables in another order than running workers lock them.
+    atomic = False
+
     dependencies = [
         ("batches", "0004_batch_is_mixed"),
         ("credentials", "0002_cached_input_price"),
