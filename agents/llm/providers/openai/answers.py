@@ -10,7 +10,7 @@ from agents.llm.types import MOST_TOKENS, CompletionRequest, ToolCall, Usage
 from agents.values import fault_of
 from workers.errors import ErrorCode, WorkError
 
-from .dialect import Dialect
+from .dialect import PLAIN, Dialect
 
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
@@ -96,8 +96,11 @@ def find_usage(parsed: Mapping[str, Any], dialect: Dialect) -> Any:
     return None
 
 
-def parse_usage(usage: Any) -> Usage | None:
-    """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable."""
+def parse_usage(usage: Any, dialect: Dialect = PLAIN) -> Usage | None:
+    """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable.
+
+    The output holds the thoughts, which are billed as such, also where the server counts them in its total alone.
+    """
     if not isinstance(usage, dict):
         return None
     sent, answered = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens", 0))
@@ -108,7 +111,11 @@ def parse_usage(usage: Any) -> Usage | None:
         # DeepSeek's name of it: https://api-docs.deepseek.com/guides/kv_cache
         cached = _count(usage.get("prompt_cache_hit_tokens"))
     reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
-    return Usage(sent, answered, min(cached or 0, sent), min(reasoning or 0, answered))
+    reasoning = reasoning or 0
+    beside = (_count(usage.get("total_tokens")) or 0) - sent - answered
+    if beside > 0 and (dialect.thoughts_beside_output or beside == reasoning):
+        answered, reasoning = answered + beside, max(reasoning, beside)
+    return Usage(sent, answered, min(cached or 0, sent), min(reasoning, answered))
 
 
 def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:

@@ -8,7 +8,7 @@ from agents.llm.tokens import utf8_size
 from agents.llm.types import Completion, CompletionRequest, ToolCall
 from workers.errors import ErrorCode, WorkError
 
-from .answers import arguments_text, find_usage, read_replay, reasoning_text, tool_call_items, with_ids
+from .answers import arguments_text, find_usage, parse_usage, read_replay, reasoning_text, tool_call_items, with_ids
 from .dialect import PLAIN, Dialect
 from .errors import error_of_event
 from .replay import GrowingReplay
@@ -58,6 +58,8 @@ class Assembler:
         choice = first_choice(event)
         if choice is None:
             return ""
+        if choice.get("error"):
+            raise error_of_event(choice["error"], self._secret)
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
         delta = choice.get("delta")
         return self._add_delta(delta) if isinstance(delta, dict) else ""
@@ -75,7 +77,7 @@ class Assembler:
             refusal=self._refused,
             reasoning="".join(self._reasoning),
             replay=read_replay(self._replay.fields(), [call.extra for call in growing], self._dialect),
-            usage=self._usage,
+            usage=parse_usage(self._usage, self._dialect),
             parsed=self._facts,
             headers=headers,
             request=self._request,

@@ -53,6 +53,8 @@ class Dialect:
     stream_usage: bool = True
     # Where the usage may stand in an answer or in a stream's events.
     usage_paths: tuple[tuple[str, ...], ...] = (("usage",),)
+    # Whether thoughts are counted in the total alone, and not in the output.
+    thoughts_beside_output: bool = False
     structure: Structure = "json_schema"
     # Whether a schema may be enforced in a call with tools, and in a stream; else instructions ask for it.
     schema_with_tools: bool = True

@@ -28,6 +28,8 @@ PROVIDER: ProviderType = CompatibleType(
         provider="gemini",
         rules=(ModelRule(("gemini-*",), efforts=("none", "minimal", *EFFORTS)),),
         answer_limit="max_tokens",
+        # total_tokens holds the thoughts, completion_tokens does not; they cost what other output does.
+        thoughts_beside_output=True,
         # Its 2.5 models refuse JSON answers in a call with tools.
         schema_with_tools=False,
         dropped=OPENAI_ONLY | {"user", "parallel_tool_calls"},
