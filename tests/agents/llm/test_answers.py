@@ -182,6 +182,23 @@ def test_endless_thoughts_reach_the_bound(field: str):
         streamed(*[piece] * 20, dialect=DETAILS, max_bytes=1000)
 
 
+@pytest.mark.parametrize("field", ["id", "extra_content"])
+def test_all_that_is_kept_of_tool_calls_reaches_the_bound(field: str):
+    pieces = [{"tool_calls": [{"index": place, "function": CALL, field: "x" * 100}]} for place in range(20)]
+    assert len(streamed(*pieces[:3], dialect=DETAILS, max_bytes=1000).tool_calls) == 3
+    with pytest.raises(WorkError, match="too large"):
+        streamed(*pieces, dialect=DETAILS, max_bytes=1000)
+
+
+def test_endless_fields_of_one_thought_are_read_in_time():
+    many = [{"reasoning_details": [{"index": 0, f"field{number}": 1}]} for number in range(60_000)]
+    started = time.process_time()
+    replay = streamed(*many, dialect=DETAILS, max_bytes=10_000_000).replay
+    assert replay is not None
+    assert len(replay["p"]["message"]["reasoning_details"][0]) == 60_001
+    assert time.process_time() - started < 3
+
+
 @pytest.mark.parametrize(
     ("told", "usage"),
     [

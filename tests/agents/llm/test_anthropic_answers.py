@@ -1,6 +1,7 @@
 """How Anthropic's answers are read, whole and streamed, honest and not."""
 
 import json
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -246,6 +247,16 @@ def test_streams_that_are_none(events: list[dict[str, Any]], reason: str):
     with pytest.raises(WorkError, match=reason) as caught:
         streamed(*events)
     assert caught.value.code is ErrorCode.BAD_RESPONSE
+
+
+def test_counts_without_end_are_not_kept():
+    assembler = Assembler(ask(), KEY, 1000)
+    tracemalloc.start()
+    for number in range(50):
+        assembler.add({"type": "message_delta", "usage": {f"{number}": "x" * 100_000 + f"{number}"}})
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 @pytest.mark.parametrize(

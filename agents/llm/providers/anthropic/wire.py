@@ -37,6 +37,14 @@ _FINISH_REASONS = {
     "pause_turn": "length",
 }
 _THOUGHTS = ("thinking", "redacted_thinking")
+# What of the usage is read.
+COUNTS = (
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens",
+    "output_tokens_details",
+)
 
 
 def api_version(request: CompletionRequest) -> str:

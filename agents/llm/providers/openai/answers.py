@@ -42,7 +42,15 @@ def arguments_text(arguments: Any) -> str:
     """Return the arguments of a tool call as text; some servers send the object in place of its text."""
     if isinstance(arguments, str):
         return arguments
-    return orjson.dumps(arguments).decode() if arguments else ""
+    return written(arguments).decode() if arguments else ""
+
+
+def written(value: Any) -> bytes:
+    """Return a part of an answer as JSON again. Raises WorkError `bad_response` for what is nested without measure."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer is nested too deep") from None
 
 
 def _tool_call(item: Any) -> ToolCall:
