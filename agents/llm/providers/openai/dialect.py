@@ -8,6 +8,8 @@ from typing import Literal
 
 from agents.llm.types import CompletionRequest
 
+from .strictness import is_of_an_object
+
 Structure = Literal["json_schema", "json_object", "instructions"]
 """How an output schema is asked for: enforced by the server; any JSON, and instructions; instructions alone."""
 
@@ -56,9 +58,11 @@ class Dialect:
     # Whether thoughts are counted in the total alone, and not in the output.
     thoughts_beside_output: bool = False
     structure: Structure = "json_schema"
-    # Whether a schema may be enforced in a call with tools, and in a stream; else instructions ask for it.
+    # Whether a schema may be enforced in a call with tools, in a stream, and where its outermost value is no object;
+    # else instructions ask for it.
     schema_with_tools: bool = True
     schema_in_streams: bool = True
+    schema_of_any_value: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # Left out without a word: they change nothing of the answer.
@@ -98,7 +102,8 @@ class Dialect:
         """Return how `request` asks for its output schema."""
         wanted = self.rule(request.model).structure or self.structure
         together = (self.schema_with_tools or not request.tools) and (self.schema_in_streams or not stream)
-        return wanted if together else "instructions"
+        fits = self.schema_of_any_value or is_of_an_object(request.output_schema or {})
+        return wanted if together and fits else "instructions"
 
     def images_of(self, model: str) -> Sources:
         """Return where an image for `model` may stand."""

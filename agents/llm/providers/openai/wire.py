@@ -12,7 +12,6 @@ from agents.llm.rate_headers import rate_limit_headers
 from agents.llm.structured import with_schema_instructions
 from agents.llm.tokens import estimate_usage
 from agents.llm.types import Completion, CompletionRequest, ToolCall, ToolSpec, Usage
-from agents.schema_keywords import DATA_KEYWORDS
 from workers.errors import ErrorCode, WorkError
 
 from .answers import find_usage, parse_usage, read_replay, read_tool_calls, reasoning_text, tool_call_items
@@ -21,6 +20,7 @@ from .endings import ending
 from .errors import error_of_event
 from .messages import wire_message
 from .parameters import sent_parameters
+from .strictness import is_strict
 
 
 def request_body(request: CompletionRequest, dialect: Dialect = PLAIN, *, stream: bool) -> dict[str, Any]:
@@ -55,25 +55,6 @@ def _response_format(structure: Structure, output_schema: Mapping[str, Any]) -> 
     schema = dict(output_schema)
     form = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
     return {"response_format": {"type": "json_schema", "json_schema": form}}
-
-
-def is_strict(schema: Any) -> bool:
-    """Tell whether the server may be asked to enforce `schema`.
-
-    OpenAI refuses strict schemas whose objects leave fields optional or open:
-    https://platform.openai.com/docs/guides/structured-outputs
-    """
-    if isinstance(schema, list):
-        return all(map(is_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or properties is not None:
-        fields = properties or {}
-        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(fields):
-            return False
-        return all(map(is_strict, fields.values()))
-    return all(is_strict(value) for name, value in schema.items() if name not in DATA_KEYWORDS)
 
 
 def parse_completion(

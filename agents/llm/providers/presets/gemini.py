@@ -32,6 +32,7 @@ PROVIDER: ProviderType = CompatibleType(
         thoughts_beside_output=True,
         # Its 2.5 models refuse JSON answers in a call with tools.
         schema_with_tools=False,
+        schema_of_any_value=True,
         dropped=OPENAI_ONLY | {"user", "parallel_tool_calls"},
         refused=NO_LOGIT_BIAS,
         organisation_header="",
