@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -37,7 +38,7 @@ async def test_headers_are_the_credentials_and_nothing_of_the_environment(
         "OPENAI_ORG_ID": "env-org",
         "OPENAI_PROJECT_ID": "env-project",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/env",
-        "OPENAI_CUSTOM_HEADERS": "X-Env: leak\nAuthorization: Bearer env-header",
+        "OPENAI_CUSTOM_HEADERS": "X-Env: leak\nHost: env.example\nAuthorization: Bearer env-header",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "http_proxy": "http://127.0.0.1:9",
         "ALL_PROXY": "http://127.0.0.1:9",
@@ -52,7 +53,8 @@ async def test_headers_are_the_credentials_and_nothing_of_the_environment(
         assert headers.pop("openai-organization") == "our-org"
         assert headers.pop("x-request-id") == "run-1"
         assert headers.pop("accept-encoding") == "identity"
-        assert set(headers) <= {"host", "accept", "content-type", "content-length", "user-agent"}
+        assert headers.pop("host") == urlsplit(server.base_url).netloc
+        assert set(headers) <= {"accept", "content-type", "content-length", "user-agent"}
     await client.aclose()
 
 
