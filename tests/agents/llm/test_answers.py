@@ -338,3 +338,8 @@ def test_thoughts_that_are_counted_in_the_total_alone_are_output(told: dict[str,
 def test_gemini_counts_its_thoughts_beside_its_output():
     counts = {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}
     assert whole({"content": "hi"}, dialect_of("gemini"), usage=counts).usage == Usage(20, 603, 0, 405)
+
+
+def test_a_tool_call_with_an_empty_name_is_none():
+    with pytest.raises(WorkError, match="without a name"):
+        whole({"tool_calls": [{"function": {"name": "", "arguments": "{}"}}]})

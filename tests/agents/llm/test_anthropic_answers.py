@@ -343,3 +343,8 @@ async def test_closed_client_says_so(server: FakeServer):
     for attempt in (client.complete(ask()), client.list_models(), anext(client.stream(ask()))):
         with pytest.raises(WorkError, match="the client is closed"):
             await attempt
+
+
+def test_thoughts_count_where_usage_is_estimated():
+    thought = {**THOUGHT, "thinking": "x" * 400}
+    assert parsed(thought, TEXT).usage.output_tokens == parsed(TEXT).usage.output_tokens + 100

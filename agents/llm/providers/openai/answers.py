@@ -55,7 +55,7 @@ def written(value: Any) -> bytes:
 
 def _tool_call(item: Any) -> ToolCall:
     function = item.get("function") if isinstance(item, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds a tool call without a name")
     return ToolCall(str(item.get("id") or ""), function["name"], arguments_text(function.get("arguments")) or "{}")
 
