@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from agents.llm.types import CompletionRequest
 
@@ -25,7 +25,8 @@ class ModelRule:
 
     `answer_limit` is the only name by which they take the limit of an answer; `refused` are the parameters that they
     take at none but the reasoning efforts `refused_but_at`; `efforts` are the values of `reasoning_effort` that they
-    know, `usual_effort` the one they use when none is given. An empty field leaves it to the dialect.
+    know, `usual_effort` the one they use when none is given; `unsigned_call` are fields of a tool call that another
+    model made, or a person. An empty field leaves it to the dialect.
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,7 @@ class ModelRule:
     usual_effort: str = "medium"
     structure: Structure | None = None
     images: Sources | None = None
+    unsigned_call: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
