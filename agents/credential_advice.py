@@ -17,19 +17,23 @@ class ModelsUnlisted(WorkError):
         super().__init__(ErrorCode.NOT_FOUND, f"the key could not be verified, for the server lists no models: {said}")
 
 
-def advice_for(error: WorkError, name: str, base_url: str) -> str:
-    """Return what to do about `error`, met as the credential `name` was checked at `base_url`; empty: nothing known."""
+def advice_for(error: WorkError, name: str, base_url: str, api_path: str = "/v1") -> str:
+    """Return what to do about `error`, met as the credential `name` was checked at `base_url`; empty: nothing known.
+
+    `api_path` is the path under which the provider's API usually stands; empty: it stands at the root.
+    """
     update = f"manage.py credentials update {name}"
     if isinstance(error, ConnectionFailed):
         return _of_connection(error.fault, base_url)
     if isinstance(error, ResponseError) and error.status // 100 == 3:
         return f"The server sends callers elsewhere: give the address that it leads to ({update} --base-url URL)."
     if isinstance(error, ModelsUnlisted):
-        return f"{_of_path(base_url, update)} Or name a model that can be called in place of the list, with --model."
+        path = _of_path(base_url, update, api_path)
+        return f"{path} Or name a model that can be called in place of the list, with --model."
     if error.code is ErrorCode.NOT_FOUND and "model" in error.message.lower():
         return "The server answers, but has no such model: name one that it has with --model."
     if error.code in _WRONG_PLACE or (isinstance(error, ResponseError) and _is_no_api(error)):
-        return _of_path(base_url, update)
+        return _of_path(base_url, update, api_path)
     return _BY_CODE.get(error.code, "").format(update=update, where=_host(base_url))
 
 
@@ -53,13 +57,15 @@ def _of_connection(fault: ConnectionFault, base_url: str) -> str:
             return f"No connection to {where}: look at the network and its firewalls."
 
 
-def _of_path(base_url: str, update: str) -> str:
+def _of_path(base_url: str, update: str, api_path: str) -> str:
     path = urlsplit(base_url).path.rstrip("/")
-    if path.endswith("/v1"):
+    if path.endswith(("/v1", api_path)):
         return f"Something else than the provider's API answers at {base_url}: look at host, port and path."
+    # Of /openai/v1 the first part may be there.
+    missing = api_path.removeprefix(path)
     return (
-        f"The path of {base_url} is likely incomplete: most servers have their API under /v1. "
-        f"Try {update} --base-url {base_url}/v1"
+        f"The path of {base_url} is likely incomplete: servers of this kind have their API under {api_path}. "
+        f"Try {update} --base-url {base_url}{missing}"
     )
 
 

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
 from time import perf_counter
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
@@ -76,7 +77,8 @@ async def check_credential(credential: Credential, model: str = "") -> Credentia
         async with aclosing(client):
             models, called = await _ask(client, model or _cheapest(kind))
     except WorkError as error:
-        advice = advice_for(error, credential.name, credential.base_url or kind.default_base_url)
+        base_url = credential.base_url or kind.default_base_url
+        advice = advice_for(error, credential.name, base_url, _api_path(kind))
         return CredentialCheck(latency_ms=_ms_since(started), error=error, advice=advice)
     return CredentialCheck(tuple(sorted(models)), _ms_since(started), called_model=called)
 
@@ -109,6 +111,12 @@ def _cheapest(kind: ProviderType) -> str:
     """Return the cheapest known model that writes; empty where none is known."""
     prices = {name: known.output_price for name, known in kind.known_models().items() if known.output_price}
     return min(prices, key=lambda name: prices[name] or Decimal(0), default="")
+
+
+def _api_path(kind: ProviderType) -> str:
+    """Return the path of the provider's own address, or of the example of one."""
+    address: str = kind.default_base_url or getattr(kind, "address_example", "")
+    return urlsplit(address).path.rstrip("/")
 
 
 def _ms_since(started: float) -> int:

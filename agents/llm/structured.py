@@ -20,6 +20,8 @@ _OPENINGS = {
     "[": re.compile(r'\[(?=\s*[\]\[{"\-0-9tfn])'),
 }
 _OPENINGS["{["] = re.compile("|".join(pattern.pattern for pattern in _OPENINGS.values()))
+# Texts, which may hold brackets and are not always closed, and the brackets beside them.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]+|[\]}]+', re.DOTALL)
 _FENCE = re.compile(r"```[^\n`]{0,40}\n")
 _THOUGHTS_END = "</think>"
 # Each failed try costs Python a count of the lines before it, some 1 ms in a text of 4 MB.
@@ -55,14 +57,27 @@ def extract_json(text: str, opening: str = "{[") -> str:
             break
         try:
             end = _decoder.raw_decode(answer, match.start())[1]
-        except json.JSONDecodeError as error:
-            # What stands before the error is part of what is broken.
-            match = begins.search(answer, max(error.pos, match.end()))
+        except json.JSONDecodeError:
+            match = begins.search(answer, _end_of_broken(answer, match.start()))
         except RecursionError:
             break
         else:
             return answer[match.start() : end]
     return _most_like_json(answer, first)
+
+
+def _end_of_broken(answer: str, start: int) -> int:
+    """Return where the broken value that begins at `start` ends: where as many brackets were closed as opened."""
+    depth = 0
+    for token in _TOKEN.finditer(answer, start):
+        sign = answer[token.start()]
+        if sign in "{[":
+            depth += token.end() - token.start()
+        elif sign != '"':
+            depth -= token.end() - token.start()
+            if depth <= 0:
+                return token.end() + depth
+    return len(answer)
 
 
 def _most_like_json(answer: str, first: re.Match[str] | None) -> str:

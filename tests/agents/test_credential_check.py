@@ -118,6 +118,29 @@ async def test_a_base_url_without_its_path_is_told():
     assert f"credentials update c --base-url {root}/v1" in check.advice
 
 
+@pytest.mark.parametrize(
+    ("provider", "path", "missing"),
+    [
+        ("openai", "", "/v1"),
+        ("azure", "", "/openai/v1"),
+        ("azure", "/openai", "/v1"),
+        ("gemini", "/v1beta", "/openai"),
+        ("gemini", "/v1beta/openai", None),
+        ("deepseek", "", None),
+        ("anthropic", "", None),
+    ],
+)
+async def test_the_path_that_is_missing_is_the_provider_s(provider: str, path: str, missing: str | None):
+    async with raw_server() as server:
+        server.answers = [GONE] * 2
+        base_url = server.base_url.removesuffix("/v1") + path
+        check = await check_credential(credential_at(base_url, provider))
+    if missing is None:
+        assert "Something else than the provider's API" in check.advice
+    else:
+        assert check.advice.endswith(f"--base-url {base_url}{missing}")
+
+
 async def test_a_model_that_the_server_does_not_have_is_told():
     async with running_server(has_models=False, faults={"not_found": 1}) as server:
         check = await check_credential(credential_at(server.base_url, "compatible"), model="m")

@@ -59,9 +59,9 @@ def _wait(headers: Mapping[str, str], detail: Mapping[str, Any]) -> float | None
 def code_of_status(status: int, body: bytes, known: Mapping[int, ErrorCode]) -> ErrorCode:
     """Return the code of a response whose body says nothing; `known` are the statuses that a provider gives a meaning.
 
-    A 403 concerns the key where its body is a JSON object, as an API's own refusals are; any other body, such as a page
-    of HTML, comes from a firewall in front of the API that dislikes this one request.
+    A 403 concerns the key where its body is JSON, as an API's own refusals are (Gemini's in a list); any other body,
+    such as a page of HTML, comes from a firewall in front of the API that dislikes this one request.
     """
-    if status == 403 and not body.lstrip().startswith(b"{"):
+    if status == 403 and not body.lstrip().startswith((b"{", b"[")):
         return ErrorCode.INVALID_REQUEST
     return known.get(status) or (ErrorCode.SERVER_ERROR if status >= 500 else ErrorCode.INVALID_REQUEST)

@@ -20,7 +20,7 @@ from .network import (
 )
 
 # An allow-list: SDKs add headers from the environment and telemetry of their own, and the client keeps cookies.
-_SENT_HEADERS = frozenset({b"host", b"content-type", b"content-length", b"accept", b"user-agent", b"x-request-id"})
+_SENT_HEADERS = frozenset({b"content-type", b"content-length", b"accept", b"user-agent", b"x-request-id"})
 # A compressed body could unfold to a thousand times its size.
 _NO_COMPRESSION = (b"accept-encoding", b"identity")
 
@@ -60,7 +60,8 @@ class GuardedClient(httpx2.AsyncClient):
         """
         # One pass over the raw pairs: deleting by name costs a tenth of the whole call.
         sent = [(name, value) for name, value in request.headers.raw if value and name.lower() in self._sent_headers]
-        request.headers = httpx2.Headers([*sent, _NO_COMPRESSION])
+        # The environment may name another host for the SDK's requests.
+        request.headers = httpx2.Headers([(b"Host", request.url.netloc), *sent, _NO_COMPRESSION])
         try:
             response = await super().send(request, stream=True, **kwargs)
         except (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, ValueError) as error:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from agents.llm.errors import BilledError
 from agents.llm.providers.openai.answers import parse_usage
 from agents.llm.providers.openai.assembler import Assembler
 from agents.llm.providers.openai.dialect import PLAIN, Dialect
@@ -15,6 +16,7 @@ from agents.llm.types import Completion, Message, ToolCall, Usage
 from workers.errors import ErrorCode, WorkError
 
 from .calls import ask
+from .test_dialects import dialect_of
 
 CALL = {"name": "now", "arguments": "{}"}
 
@@ -180,6 +182,23 @@ def test_endless_thoughts_reach_the_bound(field: str):
         streamed(*[piece] * 20, dialect=DETAILS, max_bytes=1000)
 
 
+@pytest.mark.parametrize("field", ["id", "extra_content"])
+def test_all_that_is_kept_of_tool_calls_reaches_the_bound(field: str):
+    pieces = [{"tool_calls": [{"index": place, "function": CALL, field: "x" * 100}]} for place in range(20)]
+    assert len(streamed(*pieces[:3], dialect=DETAILS, max_bytes=1000).tool_calls) == 3
+    with pytest.raises(WorkError, match="too large"):
+        streamed(*pieces, dialect=DETAILS, max_bytes=1000)
+
+
+def test_endless_fields_of_one_thought_are_read_in_time():
+    many = [{"reasoning_details": [{"index": 0, f"field{number}": 1}]} for number in range(60_000)]
+    started = time.process_time()
+    replay = streamed(*many, dialect=DETAILS, max_bytes=10_000_000).replay
+    assert replay is not None
+    assert len(replay["p"]["message"]["reasoning_details"][0]) == 60_001
+    assert time.process_time() - started < 3
+
+
 @pytest.mark.parametrize(
     ("told", "usage"),
     [
@@ -246,3 +265,81 @@ def test_the_wait_that_gemini_tells_in_the_body_is_kept():
     assert error_of_response(429, {"retry-after": "5"}, body, "").retry_after == 5.0
     endless = orjson.dumps([{"error": {"details": [{"retryDelay": "99999999s"}]}}])
     assert error_of_response(429, {}, endless, "").retry_after == 86_400
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("error", "server_error"),
+        ("abort", "server_error"),
+        ("insufficient_system_resource", "overloaded"),
+        ("content_filter", "content_policy"),
+        ("SAFETY", "content_policy"),
+        ("content_filter: RECITATION", "content_policy"),
+        ("MALFORMED_FUNCTION_CALL", "bad_response"),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "bad_response"),
+    ],
+)
+def test_an_answer_that_broke_off_is_an_error_that_is_paid_for(reason: str, code: str):
+    usage = {"prompt_tokens": 5, "completion_tokens": 7}
+    with pytest.raises(BilledError) as caught:
+        whole({"content": '{"a": '}, finish_reason=reason, usage=usage)
+    assert (caught.value.code, caught.value.usage) == (code, Usage(5, 7))
+    assembler = Assembler(ask(), "", 10_000)
+    assembler.add({"choices": [{"delta": {"content": "Hel"}, "finish_reason": reason}], "usage": usage})
+    with pytest.raises(BilledError) as streamed_error:
+        assembler.finish({})
+    assert streamed_error.value.code == code
+
+
+@pytest.mark.parametrize("reason", ["length", "model_length", "MAX_TOKENS"])
+def test_every_word_for_an_answer_cut_at_its_limit_is_read(reason: str):
+    assert whole({"content": "Hel"}, finish_reason=reason).finish_reason == "length"
+
+
+def test_gemini_s_and_unknown_words_for_a_good_end_are_no_error():
+    assert whole({"content": "Hi"}, finish_reason="STOP").finish_reason == "stop"
+    assert whole({"content": "Hi"}, finish_reason="eos").finish_reason == "eos"
+
+
+def test_an_error_within_a_choice_is_raised():
+    error = {"code": 502, "message": "Provider disconnected"}
+    choice = {"message": {"content": ""}, "finish_reason": "error", "error": error}
+    with pytest.raises(WorkError, match="Provider disconnected") as caught:
+        parse_completion({"choices": [choice]}, {}, ask(), "")
+    assert caught.value.code is ErrorCode.SERVER_ERROR
+    with pytest.raises(WorkError, match="Provider disconnected"):
+        Assembler(ask(), "", 10_000).add({"choices": [{"delta": {}, "error": error}]})
+
+
+@pytest.mark.parametrize(
+    ("told", "dialect", "usage"),
+    [
+        # Gemini tells its thoughts in the total alone.
+        ({"total_tokens": 623}, Dialect(thoughts_beside_output=True), Usage(20, 603, 0, 405)),
+        ({"total_tokens": 623}, PLAIN, Usage(20, 198)),
+        # xAI tells them, too.
+        (
+            {"total_tokens": 623, "completion_tokens_details": {"reasoning_tokens": 405}},
+            PLAIN,
+            Usage(20, 603, 0, 405),
+        ),
+        ({"total_tokens": 218, "completion_tokens_details": {"reasoning_tokens": 90}}, PLAIN, Usage(20, 198, 0, 90)),
+        ({"total_tokens": 1}, Dialect(thoughts_beside_output=True), Usage(20, 198)),
+        ({"total_tokens": "623"}, Dialect(thoughts_beside_output=True), Usage(20, 198)),
+    ],
+)
+def test_thoughts_that_are_counted_in_the_total_alone_are_output(told: dict[str, Any], dialect: Dialect, usage: Usage):
+    counts = {"prompt_tokens": 20, "completion_tokens": 198, **told}
+    assert parse_usage(counts, dialect) == usage
+    assert whole({"content": "hi"}, dialect, usage=counts).usage == usage
+
+
+def test_gemini_counts_its_thoughts_beside_its_output():
+    counts = {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}
+    assert whole({"content": "hi"}, dialect_of("gemini"), usage=counts).usage == Usage(20, 603, 0, 405)
+
+
+def test_a_tool_call_with_an_empty_name_is_none():
+    with pytest.raises(WorkError, match="without a name"):
+        whole({"tool_calls": [{"function": {"name": "", "arguments": "{}"}}]})

@@ -1,6 +1,7 @@
 """How Anthropic's answers are read, whole and streamed, honest and not."""
 
 import json
+import tracemalloc
 from decimal import Decimal
 from typing import Any
 
@@ -248,6 +249,16 @@ def test_streams_that_are_none(events: list[dict[str, Any]], reason: str):
     assert caught.value.code is ErrorCode.BAD_RESPONSE
 
 
+def test_counts_without_end_are_not_kept():
+    assembler = Assembler(ask(), KEY, 1000)
+    tracemalloc.start()
+    for number in range(50):
+        assembler.add({"type": "message_delta", "usage": {f"{number}": "x" * 100_000 + f"{number}"}})
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 1_000_000
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
@@ -332,3 +343,8 @@ async def test_closed_client_says_so(server: FakeServer):
     for attempt in (client.complete(ask()), client.list_models(), anext(client.stream(ask()))):
         with pytest.raises(WorkError, match="the client is closed"):
             await attempt
+
+
+def test_thoughts_count_where_usage_is_estimated():
+    thought = {**THOUGHT, "thinking": "x" * 400}
+    assert parsed(thought, TEXT).usage.output_tokens == parsed(TEXT).usage.output_tokens + 100

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -38,7 +39,7 @@ async def test_headers_are_the_credentials_and_nothing_of_the_environment(
         "ANTHROPIC_AUTH_TOKEN": "env-token",
         "ANTHROPIC_PROFILE": "env-profile",
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:9/env",
-        "ANTHROPIC_CUSTOM_HEADERS": "X-Env: leak\nAuthorization: Bearer env-header\nanthropic-version: 1",
+        "ANTHROPIC_CUSTOM_HEADERS": "X-Env: leak\nHost: env.example\nAuthorization: Bearer env\nanthropic-version: 1",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "ALL_PROXY": "http://127.0.0.1:9",
     }.items():
@@ -51,7 +52,8 @@ async def test_headers_are_the_credentials_and_nothing_of_the_environment(
         assert headers.pop("anthropic-version") == "2026-10-21"
         assert headers.pop("x-request-id") == "run-1"
         assert headers.pop("accept-encoding") == "identity"
-        assert set(headers) <= {"host", "accept", "content-type", "content-length", "user-agent"}
+        assert headers.pop("host") == urlsplit(server.base_url).netloc
+        assert set(headers) <= {"accept", "content-type", "content-length", "user-agent"}
     await client.aclose()
 
 

@@ -1,6 +1,7 @@
 """Output schemas: enforced by the API where it can, asked for elsewhere."""
 
 import json
+import time
 from typing import Any
 
 import jsonschema
@@ -112,3 +113,17 @@ async def test_others_are_asked_for_it(
     await anthropic_client.complete(ask(model=model, output_schema=schema))
     assert "output_config" not in server.last_body
     assert json.dumps(schema, separators=(",", ":")) in server.last_body["system"]
+
+
+def test_references_that_multiply_are_not_written_out():
+    doubled = {
+        f"d{place}": closed(a={"$ref": f"#/$defs/d{place + 1}"}, b={"$ref": f"#/$defs/d{place + 1}"})
+        for place in range(20)
+    }
+    started = time.process_time()
+    assert enforceable({**closed(a={"$ref": "#/$defs/d0"}), "$defs": {**doubled, "d20": TEXT}}) is None
+    assert time.process_time() - started < 1
+
+
+def test_definitions_that_are_none_are_no_error():
+    assert enforceable({**closed(a={"$ref": "#/$defs/a"}), "$defs": 3}) is None

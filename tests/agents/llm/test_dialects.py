@@ -28,6 +28,21 @@ def body(name: str, model: str = "m", *, stream: bool = False, **values: Any) ->
     return request_body(ask(model=model, **values), dialect_of(name), stream=stream)
 
 
+def test_tool_calls_of_another_model_go_to_gemini_3_with_its_mark():
+    unsigned = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+    calls = (ToolCall("a", "now", "{}"), ToolCall("b", "now", "{}"))
+    other = Message("assistant", "", calls, replay={"openrouter": {"message": {}}})
+    signed = Message("assistant", "", calls, replay={"gemini": {"calls": [{"extra_content": "signed"}, {}]}})
+
+    def extras(model: str, message: Message) -> list[Any]:
+        sent = body("gemini", model, messages=(message,))["messages"][0]
+        return [call.get("extra_content") for call in sent["tool_calls"]]
+
+    assert extras("gemini-3-flash-preview", other) == [unsigned, unsigned]
+    assert extras("gemini-3-flash-preview", signed) == ["signed", None]
+    assert extras("gemini-2.5-flash", other) == [None, None]
+
+
 @pytest.mark.parametrize(
     ("name", "model", "parameters", "sent"),
     [

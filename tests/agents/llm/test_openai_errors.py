@@ -36,6 +36,8 @@ TOO_LARGE = (
         (400, {"code": "content_filter"}, "content_policy"),
         (400, {"message": "The response was filtered by our content management policy."}, "content_policy"),
         (400, {"code": "model_not_found"}, "not_found"),
+        (400, {"code": "json_validate_failed"}, "bad_response"),
+        (400, {"code": "tool_use_failed"}, "bad_response"),
         (401, {"code": "invalid_api_key"}, "invalid_key"),
         (402, {}, "quota_exhausted"),
         (403, {}, "invalid_key"),
@@ -232,3 +234,16 @@ async def test_limits_told_with_a_refusal_arrive_whichever_way_the_call_went(str
         await client.aclose()
     assert (caught.value.code, caught.value.retry_after) == (ErrorCode.RATE_LIMITED, 2)
     assert caught.value.rate_limits == {"x-ratelimit-limit-requests": "5"}
+
+
+@pytest.mark.parametrize("told", ["5s", None, -3, {"seconds": 5}, 5])
+def test_a_wait_in_an_unknown_form_in_the_body_does_not_hide_the_error(told: Any):
+    for body in ({"error": {"message": "slow", "retry_after": told}}, {"message": "slow", "retry_after": told}):
+        error = error_of_response(429, {}, orjson.dumps(body), KEY)
+        assert (error.code, error.retry_after, error.message) == ("rate_limited", None, "HTTP 429: slow")
+
+
+def test_a_403_in_a_list_concerns_the_key():
+    body = b'[{"error": {"code": 403, "message": "The key was leaked.", "status": "PERMISSION_DENIED"}}]'
+    error = error_of_response(403, {}, body, KEY)
+    assert (error.code, error.message) == ("invalid_key", "HTTP 403: The key was leaked.")

@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from agents.llm.client import LLMClient
 from agents.llm.http.sse import ALIVE, read_events
 from agents.llm.providers.base import ProviderConfig
-from agents.llm.providers.openai.wire import is_strict, parse_completion, request_body
+from agents.llm.providers.openai.kind import CompatibleType
+from agents.llm.providers.openai.strictness import is_strict
+from agents.llm.providers.openai.wire import parse_completion, request_body
 from agents.llm.registry import provider_type
 from agents.llm.types import MOST_TOKENS, Message, ToolCall, ToolSpec, Usage
 from tests.support.provider_server import FakeServer
@@ -35,7 +38,7 @@ async def test_headers_are_the_credentials_and_nothing_of_the_environment(
         "OPENAI_ORG_ID": "env-org",
         "OPENAI_PROJECT_ID": "env-project",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/env",
-        "OPENAI_CUSTOM_HEADERS": "X-Env: leak\nAuthorization: Bearer env-header",
+        "OPENAI_CUSTOM_HEADERS": "X-Env: leak\nHost: env.example\nAuthorization: Bearer env-header",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "http_proxy": "http://127.0.0.1:9",
         "ALL_PROXY": "http://127.0.0.1:9",
@@ -50,7 +53,8 @@ async def test_headers_are_the_credentials_and_nothing_of_the_environment(
         assert headers.pop("openai-organization") == "our-org"
         assert headers.pop("x-request-id") == "run-1"
         assert headers.pop("accept-encoding") == "identity"
-        assert set(headers) <= {"host", "accept", "content-type", "content-length", "user-agent"}
+        assert headers.pop("host") == urlsplit(server.base_url).netloc
+        assert set(headers) <= {"accept", "content-type", "content-length", "user-agent"}
     await client.aclose()
 
 
@@ -149,6 +153,24 @@ def test_parameters_cannot_replace_what_arboretum_fills_in():
         ({"type": "string", "default": {"type": "object"}, "examples": [{"type": "object"}]}, True),
         # Fields that are called like keywords are schemas all the same.
         ({**CLOSED, "properties": {"default": {"type": "object"}}, "required": ["default"]}, False),
+        # Definitions are held to the same.
+        ({**CLOSED, "$defs": {"b": CLOSED}}, True),
+        ({**CLOSED, "$defs": {"b": {**CLOSED, "required": []}}}, False),
+        ({"$ref": "#/$defs/b", "$defs": {"b": CLOSED}}, True),
+        ({"type": ["object", "null"]}, False),
+        ({"type": ["string", "null"]}, True),
+        ({"type": "array"}, True),
+        # Refused by OpenAI wherever it stands.
+        ({**CLOSED, "properties": {"a": {"$ref": "#/$defs/b", "description": "Told."}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "array", "items": {"type": "string"}, "uniqueItems": True}}}, False),
+        ({**CLOSED, "properties": {"a": {"oneOf": [{"type": "string"}]}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "string", "format": "uri"}}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "string", "format": "date-time", "minLength": 1}}}, True),
+        ({**CLOSED, "properties": {"a": {}}}, False),
+        ({**CLOSED, "properties": {"a": True}}, False),
+        # What older drafts let pass.
+        ({**CLOSED, "required": True}, False),
+        ({**CLOSED, "$defs": 3}, False),
     ],
 )
 def test_only_closed_schemas_are_strict(schema: dict[str, Any], strict: bool):
@@ -244,3 +266,13 @@ def test_known_models_have_prices_and_others_none():
     kind = provider_type("openai")
     assert kind.defaults("gpt-4o-mini").input_price
     assert kind.defaults("something-local") == replace(kind.defaults("something-local"), input_price=None)
+
+
+@pytest.mark.parametrize("schema", [{"type": "array", "items": CLOSED}, {"anyOf": [CLOSED]}, {"$ref": "#/$defs/a"}])
+def test_openai_is_only_given_schemas_of_objects(schema: dict[str, Any]):
+    body = request_body(ask("hi", output_schema=schema), stream=False)
+    assert "response_format" not in body
+    assert "JSON schema" in body["messages"][0]["content"]
+    kind = provider_type("vllm")
+    assert isinstance(kind, CompatibleType)
+    assert "json_schema" in request_body(ask("hi", output_schema=schema), kind.dialect, stream=False)["response_format"]

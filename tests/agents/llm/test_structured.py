@@ -50,6 +50,8 @@ def test_a_system_message_of_parts_keeps_them():
         ('Use {placeholders} and {"key"}: {"a": "\\" { ["}', '{"a": "\\" { ["}'),
         ("The list is [1, 2.5e3, true].", "[1, 2.5e3, true]"),
         ("{ }", "{ }"),
+        ('{"a": {"b": 1},}\nOnce more: {"a": 1}', '{"a": 1}'),
+        ('[["a",]]] [1]', "[1]"),
         ('<think>{"a": 0}</think>\n\n{"a": 1}', '{"a": 1}'),
         (f'n: {{"a": {"9" * 5000}}}', f'{{"a": {"9" * 5000}}}'),
         ('{"a": NaN} or', '{"a": NaN}'),
@@ -74,6 +76,12 @@ def test_only_the_kind_of_value_that_will_do_is_found():
         ('Here: {"a": [1, 2], "b": 3,} done', '{"a": [1, 2], "b": 3,} done'),
         ('[{"a": 1}, {"a": 2},]', '[{"a": 1}, {"a": 2},]'),
         ('Cut: {"items": [{"a": 1}, {"a', '{"items": [{"a": 1}, {"a'),
+        ('{"text": "Call f({}) and', '{"text": "Call f({}) and'),
+        ('[{"text": "see [1] and', '[{"text": "see [1] and'),
+        ('{"path": "C:\\dir", "b": {"c": 1}}', '{"path": "C:\\dir", "b": {"c": 1}}'),
+        ('{"a": 1, b: 2, "c": {"d": 3}}', '{"a": 1, b: 2, "c": {"d": 3}}'),
+        ('{"a": "said "{}"", "b": {"c": 1}}', '{"a": "said "{}"", "b": {"c": 1}}'),
+        ("[1, 2,, [3]]", "[1, 2,, [3]]"),
         ("```json\nbug\n```", "bug\n"),
         ("No idea.", "No idea."),
         ("", ""),
@@ -97,6 +105,9 @@ HOSTILE = {
     "fences": "```json\n",
     "thoughts": "</think>",
     "digits": "[9",
+    "broken values": '{"a",{}}',
+    "brackets by turns": "[{",
+    "escapes": '{"a\\',
 }
 
 

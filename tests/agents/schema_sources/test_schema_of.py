@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from agents.llm.providers.openai.wire import is_strict
+from agents.llm.providers.openai.strictness import is_strict
 from agents.schema_sources import schema_of
 from agents.schemas import parse_output
 from workers.errors import InvalidInput

@@ -13,7 +13,7 @@ from agents.llm.types import Completion, CompletionRequest
 from workers.errors import ErrorCode, WorkError
 
 from .errors import error_of_event
-from .wire import parse_completion, written
+from .wire import COUNTS, parse_completion, written
 
 # Counted for each event of a block, so that endless empty ones reach the bound, too.
 _EVENT_OVERHEAD = 16
@@ -72,7 +72,7 @@ class Assembler:
                 self._message[name] = facts[name]
         usage = facts.get("usage")
         if isinstance(usage, dict):
-            self._usage |= {name: count for name, count in usage.items() if count is not None}
+            self._usage |= {name: usage[name] for name in COUNTS if usage.get(name) is not None}
 
     def _begin(self, place: Any, block: dict[str, Any]) -> str:
         if not isinstance(place, int) or not block:

@@ -20,6 +20,8 @@ _KEPT = ("title", "description")
 _MOST_OPTIONAL = 24
 _MOST_UNIONS = 16
 _DEEPEST = 50
+# Twenty definitions of two references each, written out, would be a million; each call would send them all.
+_MOST_NODES = 2_000
 
 
 class _Impossible(Exception):
@@ -44,6 +46,7 @@ class _Translation:
         self._schema = schema
         self._optional = 0
         self._unions = 0
+        self._nodes = 0
         self._open: list[str] = []
 
     def root(self) -> dict[str, Any]:
@@ -51,7 +54,8 @@ class _Translation:
         return self._node({key: value for key, value in self._schema.items() if key not in ("$schema", "$id")}, 0)
 
     def _node(self, node: Any, depth: int) -> dict[str, Any]:
-        if not isinstance(node, Mapping) or depth > _DEEPEST:
+        self._nodes += 1
+        if not isinstance(node, Mapping) or depth > _DEEPEST or self._nodes > _MOST_NODES:
             raise _Impossible
         rest = {key: value for key, value in node.items() if key not in _DEFINITIONS}
         if "$ref" in rest:
@@ -109,7 +113,8 @@ class _Translation:
         if not isinstance(reference, str) or reference in self._open:
             raise _Impossible
         home, _, name = reference.removeprefix("#/").partition("/")
-        found = (self._schema.get(home) or {}).get(name) if home in _DEFINITIONS else None
+        definitions = self._schema.get(home) if home in _DEFINITIONS else None
+        found = definitions.get(name) if isinstance(definitions, Mapping) else None
         self._open.append(reference)
         node = self._node(found, depth + 1)
         self._open.pop()

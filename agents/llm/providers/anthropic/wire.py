@@ -37,6 +37,14 @@ _FINISH_REASONS = {
     "pause_turn": "length",
 }
 _THOUGHTS = ("thinking", "redacted_thinking")
+# What of the usage is read.
+COUNTS = (
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens",
+    "output_tokens_details",
+)
 
 
 def api_version(request: CompletionRequest) -> str:
@@ -77,7 +85,8 @@ def parse_completion(
     blocks = [block for block in content if isinstance(block, dict)]
     text = _joined(blocks, "text", "")
     calls = tuple(_tool_call(block) for block in blocks if block.get("type") == "tool_use")
-    usage = parse_usage(message.get("usage")) or estimate_usage(request, text, calls)
+    thoughts = _joined(blocks, "thinking", "\n\n")
+    usage = parse_usage(message.get("usage")) or estimate_usage(request, text + thoughts, calls)
     reason = str(message.get("stop_reason") or "end_turn")
     if reason == "refusal":
         raise _refused(message.get("stop_details"), usage, secret)
@@ -89,7 +98,7 @@ def parse_completion(
         model=str(message.get("model") or request.model),
         request_id=clean_message(str(headers.get("request-id") or message.get("id") or ""), ""),
         rate_limits=told_headers(headers),
-        reasoning=_joined(blocks, "thinking", "\n\n"),
+        reasoning=thoughts,
         replay=_replay(blocks, request.model),
     )
 

@@ -10,7 +10,7 @@ from agents.llm.types import MOST_TOKENS, CompletionRequest, ToolCall, Usage
 from agents.values import fault_of
 from workers.errors import ErrorCode, WorkError
 
-from .dialect import Dialect
+from .dialect import PLAIN, Dialect
 
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
@@ -42,12 +42,20 @@ def arguments_text(arguments: Any) -> str:
     """Return the arguments of a tool call as text; some servers send the object in place of its text."""
     if isinstance(arguments, str):
         return arguments
-    return orjson.dumps(arguments).decode() if arguments else ""
+    return written(arguments).decode() if arguments else ""
+
+
+def written(value: Any) -> bytes:
+    """Return a part of an answer as JSON again. Raises WorkError `bad_response` for what is nested without measure."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        raise WorkError(ErrorCode.BAD_RESPONSE, "the answer is nested too deep") from None
 
 
 def _tool_call(item: Any) -> ToolCall:
     function = item.get("function") if isinstance(item, dict) else None
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds a tool call without a name")
     return ToolCall(str(item.get("id") or ""), function["name"], arguments_text(function.get("arguments")) or "{}")
 
@@ -96,8 +104,11 @@ def find_usage(parsed: Mapping[str, Any], dialect: Dialect) -> Any:
     return None
 
 
-def parse_usage(usage: Any) -> Usage | None:
-    """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable."""
+def parse_usage(usage: Any, dialect: Dialect = PLAIN) -> Usage | None:
+    """Return the tokens that the provider counted, at most MOST_TOKENS each; None where it says nothing usable.
+
+    The output holds the thoughts, which are billed as such, also where the server counts them in its total alone.
+    """
     if not isinstance(usage, dict):
         return None
     sent, answered = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens", 0))
@@ -108,7 +119,11 @@ def parse_usage(usage: Any) -> Usage | None:
         # DeepSeek's name of it: https://api-docs.deepseek.com/guides/kv_cache
         cached = _count(usage.get("prompt_cache_hit_tokens"))
     reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
-    return Usage(sent, answered, min(cached or 0, sent), min(reasoning or 0, answered))
+    reasoning = reasoning or 0
+    beside = (_count(usage.get("total_tokens")) or 0) - sent - answered
+    if beside > 0 and (dialect.thoughts_beside_output or beside == reasoning):
+        answered, reasoning = answered + beside, max(reasoning, beside)
+    return Usage(sent, answered, min(cached or 0, sent), min(reasoning, answered))
 
 
 def _detail(usage: dict[str, Any], group: str, name: str) -> int | None:

@@ -8,7 +8,16 @@ from agents.llm.tokens import utf8_size
 from agents.llm.types import Completion, CompletionRequest, ToolCall
 from workers.errors import ErrorCode, WorkError
 
-from .answers import arguments_text, find_usage, read_replay, reasoning_text, tool_call_items, with_ids
+from .answers import (
+    arguments_text,
+    find_usage,
+    parse_usage,
+    read_replay,
+    reasoning_text,
+    tool_call_items,
+    with_ids,
+    written,
+)
 from .dialect import PLAIN, Dialect
 from .errors import error_of_event
 from .replay import GrowingReplay
@@ -58,6 +67,8 @@ class Assembler:
         choice = first_choice(event)
         if choice is None:
             return ""
+        if choice.get("error"):
+            raise error_of_event(choice["error"], self._secret)
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
         delta = choice.get("delta")
         return self._add_delta(delta) if isinstance(delta, dict) else ""
@@ -75,7 +86,7 @@ class Assembler:
             refusal=self._refused,
             reasoning="".join(self._reasoning),
             replay=read_replay(self._replay.fields(), [call.extra for call in growing], self._dialect),
-            usage=self._usage,
+            usage=parse_usage(self._usage, self._dialect),
             parsed=self._facts,
             headers=headers,
             request=self._request,
@@ -101,13 +112,18 @@ class Assembler:
         place = self._place(item)
         self._last_place = max(self._last_place, place)
         call = self._calls.setdefault(place, _GrowingCall())
-        call.id = call.id or str(item.get("id") or "")
+        if not call.id:
+            call.id = str(item.get("id") or "")
+            self._take(utf8_size(call.id))
         function = item.get("function")
         if isinstance(function, dict):
             call.name = call.name or str(function.get("name") or "")
             call.arguments.append(arguments_text(function.get("arguments")))
             self._take(utf8_size(call.name) + utf8_size(call.arguments[-1]))
-        call.extra.update((name, item[name]) for name in self._dialect.replayed_of_calls if item.get(name))
+        for name in self._dialect.replayed_of_calls:
+            if item.get(name):
+                call.extra[name] = item[name]
+                self._take(len(written(item[name])))
         self._take(_DELTA_OVERHEAD)
 
     def _place(self, item: dict[str, Any]) -> int:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from agents.llm.types import CompletionRequest
+
+from .strictness import is_of_an_object
 
 Structure = Literal["json_schema", "json_object", "instructions"]
 """How an output schema is asked for: enforced by the server; any JSON, and instructions; instructions alone."""
@@ -23,7 +25,8 @@ class ModelRule:
 
     `answer_limit` is the only name by which they take the limit of an answer; `refused` are the parameters that they
     take at none but the reasoning efforts `refused_but_at`; `efforts` are the values of `reasoning_effort` that they
-    know, `usual_effort` the one they use when none is given. An empty field leaves it to the dialect.
+    know, `usual_effort` the one they use when none is given; `unsigned_call` are fields of a tool call that another
+    model made, or a person. An empty field leaves it to the dialect.
     """
 
     names: tuple[str, ...]
@@ -34,6 +37,7 @@ class ModelRule:
     usual_effort: str = "medium"
     structure: Structure | None = None
     images: Sources | None = None
+    unsigned_call: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,10 +57,14 @@ class Dialect:
     stream_usage: bool = True
     # Where the usage may stand in an answer or in a stream's events.
     usage_paths: tuple[tuple[str, ...], ...] = (("usage",),)
+    # Whether thoughts are counted in the total alone, and not in the output.
+    thoughts_beside_output: bool = False
     structure: Structure = "json_schema"
-    # Whether a schema may be enforced in a call with tools, and in a stream; else instructions ask for it.
+    # Whether a schema may be enforced in a call with tools, in a stream, and where its outermost value is no object;
+    # else instructions ask for it.
     schema_with_tools: bool = True
     schema_in_streams: bool = True
+    schema_of_any_value: bool = False
     renamed: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # Left out without a word: they change nothing of the answer.
@@ -96,7 +104,8 @@ class Dialect:
         """Return how `request` asks for its output schema."""
         wanted = self.rule(request.model).structure or self.structure
         together = (self.schema_with_tools or not request.tools) and (self.schema_in_streams or not stream)
-        return wanted if together else "instructions"
+        fits = self.schema_of_any_value or is_of_an_object(request.output_schema or {})
+        return wanted if together and fits else "instructions"
 
     def images_of(self, model: str) -> Sources:
         """Return where an image for `model` may stand."""

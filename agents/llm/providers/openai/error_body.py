@@ -29,7 +29,8 @@ def read_error(body: bytes) -> dict[str, Any]:
     error = (parsed.get("error") or parsed) if isinstance(parsed, dict) else parsed
     if not isinstance(error, dict):
         return {"message": str(error)}
-    return {**error, "message": _message(error), **_details(error.get("details"))}
+    said = {name: value for name, value in error.items() if name != "retry_after"}
+    return {**said, "message": _message(error), **_details(error.get("details"))}
 
 
 def _message(error: dict[str, Any]) -> str:

@@ -31,6 +31,10 @@ _NAMED = {
     "overloaded_error": ErrorCode.OVERLOADED,
     "API_KEY_INVALID": ErrorCode.INVALID_KEY,
     "DeploymentNotFound": ErrorCode.NOT_FOUND,
+    # What the model wrote is at fault, and it may write better the next time:
+    # https://console.groq.com/docs/structured-outputs, https://console.groq.com/docs/tool-use
+    "json_validate_failed": ErrorCode.BAD_RESPONSE,
+    "tool_use_failed": ErrorCode.BAD_RESPONSE,
 }
 _CONTEXT_PHRASES = (
     "maximum context length",

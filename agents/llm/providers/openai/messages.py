@@ -25,6 +25,8 @@ def wire_message(message: Message, dialect: Dialect, model: str) -> dict[str, An
         wire["tool_calls"] = [_tool_call(call, dialect) for call in message.tool_calls]
     if message.replay and (replay := message.replay.get(dialect.provider)):
         _replay(wire, replay, dialect)
+    elif message.tool_calls and (unsigned := dialect.rule(model).unsigned_call):
+        wire["tool_calls"] = [{**call, **unsigned} for call in wire["tool_calls"]]
     return wire
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import orjson
-
 from agents.llm.tokens import utf8_size
+
+from .answers import written
 
 # Texts of an item that come in pieces; of all else the last value counts.
 # https://openrouter.ai/docs/use-cases/reasoning-tokens
@@ -15,7 +15,7 @@ class _GrowingItem:
     """One item of a list, whose texts still come."""
 
     def __init__(self, begun: dict[str, Any]) -> None:
-        self.values = begun
+        self.values = dict(begun)
         self.texts: dict[str, list[str]] = {}
         self.take(begun)
 
@@ -24,7 +24,8 @@ class _GrowingItem:
         return "index" in item and all(self.values.get(name) == item.get(name) for name in ("index", "type"))
 
     def take(self, item: dict[str, Any]) -> None:
-        self.values = {**self.values, **{name: value for name, value in item.items() if value is not None}}
+        # In its place: a copy for each piece would take time in the square of their number.
+        self.values.update((name, value) for name, value in item.items() if value is not None)
         for name in _PIECES:
             if isinstance(item.get(name), str):
                 self.texts.setdefault(name, []).append(item[name])
@@ -53,7 +54,7 @@ class GrowingReplay:
             elif isinstance(value, list):
                 for item in value:
                     self._add_item(name, item)
-                size += len(orjson.dumps(value))
+                size += len(written(value))
         return size
 
     def fields(self) -> dict[str, Any]:

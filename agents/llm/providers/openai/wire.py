@@ -11,18 +11,16 @@ from agents.llm.http.messages import clean_message
 from agents.llm.rate_headers import rate_limit_headers
 from agents.llm.structured import with_schema_instructions
 from agents.llm.tokens import estimate_usage
-from agents.llm.types import Completion, CompletionRequest, ToolCall, ToolSpec
-from agents.schema_keywords import DATA_KEYWORDS
+from agents.llm.types import Completion, CompletionRequest, ToolCall, ToolSpec, Usage
 from workers.errors import ErrorCode, WorkError
 
 from .answers import find_usage, parse_usage, read_replay, read_tool_calls, reasoning_text, tool_call_items
 from .dialect import PLAIN, Dialect, Structure
+from .endings import ending
 from .errors import error_of_event
 from .messages import wire_message
 from .parameters import sent_parameters
-
-# What servers give as the reason of an answer that ends with tool calls, beside `tool_calls`; nothing at all, too.
-_ENDED = (None, "", "stop", "function_call")
+from .strictness import is_strict
 
 
 def request_body(request: CompletionRequest, dialect: Dialect = PLAIN, *, stream: bool) -> dict[str, Any]:
@@ -59,25 +57,6 @@ def _response_format(structure: Structure, output_schema: Mapping[str, Any]) -> 
     return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
-def is_strict(schema: Any) -> bool:
-    """Tell whether the server may be asked to enforce `schema`.
-
-    OpenAI refuses strict schemas whose objects leave fields optional or open:
-    https://platform.openai.com/docs/guides/structured-outputs
-    """
-    if isinstance(schema, list):
-        return all(map(is_strict, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or properties is not None:
-        fields = properties or {}
-        if schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(fields):
-            return False
-        return all(map(is_strict, fields.values()))
-    return all(is_strict(value) for name, value in schema.items() if name not in DATA_KEYWORDS)
-
-
 def parse_completion(
     parsed: dict[str, Any],
     headers: Mapping[str, str],
@@ -89,6 +68,8 @@ def parse_completion(
     if parsed.get("error"):
         raise error_of_event(parsed["error"], secret)
     choice = first_choice(parsed)
+    if choice and choice.get("error"):
+        raise error_of_event(choice["error"], secret)
     message = choice.get("message") if choice else None
     if not isinstance(message, dict):
         raise WorkError(ErrorCode.BAD_RESPONSE, "the answer holds no message")
@@ -100,7 +81,7 @@ def parse_completion(
         refusal=message.get("refusal"),
         reasoning=reasoning_text(message),
         replay=read_replay(message, items, dialect) if dialect.replayed or dialect.replayed_of_calls else None,
-        usage=find_usage(parsed, dialect),
+        usage=parse_usage(find_usage(parsed, dialect), dialect),
         parsed=parsed,
         headers=headers,
         request=request,
@@ -132,24 +113,21 @@ def make_completion(
     refusal: Any,
     reasoning: str,
     replay: Mapping[str, Any] | None,
-    usage: Any,
+    usage: Usage | None,
     parsed: Mapping[str, Any],
     headers: Mapping[str, str],
     request: CompletionRequest,
 ) -> Completion:
-    """Return the whole answer; `parsed` is what says model and id. Raises BilledError where it was withheld."""
-    used = parse_usage(usage) or estimate_usage(request, text + reasoning, tool_calls)
-    if finish_reason == "content_filter":
-        raise BilledError(ErrorCode.CONTENT_POLICY, "the provider's content filter withheld the answer", used)
+    """Return the whole answer; `parsed` is what says model and id. Raises BilledError where it is none."""
+    used = usage or estimate_usage(request, text + reasoning, tool_calls)
+    ended = ending(finish_reason, used, has_calls=bool(tool_calls))
     if refusal and not text and not tool_calls:
         raise BilledError(ErrorCode.CONTENT_POLICY, "the model refused to answer", used)
-    if tool_calls and finish_reason in _ENDED:
-        finish_reason = "tool_calls"
     return Completion(
         text=text,
         tool_calls=tool_calls,
         usage=used,
-        finish_reason=str(finish_reason or "stop"),
+        finish_reason=ended,
         model=str(parsed.get("model") or request.model),
         request_id=request_id(headers, parsed),
         rate_limits=rate_limit_headers(headers),

@@ -20,16 +20,26 @@ _MODELS = {
     "gemini-embedding-001": priced("0.15", "0", None, 2_048),
 }
 
+_EFFORTS = ("none", "minimal", *EFFORTS)
+# https://ai.google.dev/gemini-api/docs/thought-signatures#faqs: for calls that another model of a pool has made.
+_UNSIGNED = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
+
 PROVIDER: ProviderType = CompatibleType(
     name="gemini",
     default_base_url="https://generativelanguage.googleapis.com/v1beta/openai",
     models=_MODELS,
     dialect=Dialect(
         provider="gemini",
-        rules=(ModelRule(("gemini-*",), efforts=("none", "minimal", *EFFORTS)),),
+        rules=(
+            ModelRule(("gemini-3*",), efforts=_EFFORTS, unsigned_call=_UNSIGNED),
+            ModelRule(("gemini-*",), efforts=_EFFORTS),
+        ),
         answer_limit="max_tokens",
+        # total_tokens holds the thoughts, completion_tokens does not; they cost what other output does.
+        thoughts_beside_output=True,
         # Its 2.5 models refuse JSON answers in a call with tools.
         schema_with_tools=False,
+        schema_of_any_value=True,
         dropped=OPENAI_ONLY | {"user", "parallel_tool_calls"},
         refused=NO_LOGIT_BIAS,
         organisation_header="",

@@ -15,6 +15,7 @@ PROVIDER: ProviderType = CompatibleType(
     dialect=Dialect(
         provider="lmstudio",
         answer_limit="max_tokens",
+        schema_of_any_value=True,
         dropped=OPENAI_ONLY | {"user", "parallel_tool_calls"},
         organisation_header="",
         images="data",

@@ -15,6 +15,7 @@ PROVIDER: ProviderType = CompatibleType(
     dialect=Dialect(
         provider="ollama",
         answer_limit="max_tokens",
+        schema_of_any_value=True,
         dropped=OPENAI_ONLY | {"user", "parallel_tool_calls"},
         # It would ignore them without a word.
         refused={**NO_LOGIT_BIAS, "tool_choice": "Ollama's models choose for themselves"},

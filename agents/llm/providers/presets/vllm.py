@@ -16,6 +16,7 @@ PROVIDER: ProviderType = CompatibleType(
         provider="vllm",
         # Older versions know this name alone.
         answer_limit="max_tokens",
+        schema_of_any_value=True,
         dropped=OPENAI_ONLY,
         organisation_header="",
         files="none",
