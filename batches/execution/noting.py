@@ -102,6 +102,8 @@ def step_data(event: StepFinished) -> dict[str, object]:
         data["is_cached"] = True
     if completion.tool_calls:
         data["text"] = clipped(completion.text)
+    if completion.reasoning:
+        data["reasoning"] = clipped(completion.reasoning)
     return data
 
 

@@ -20,7 +20,7 @@ from batches.execution.dispatcher import Dispatcher
 from batches.execution.executor import MOST_FREE_ATTEMPTS, Executor, MakeMeter, classify
 from batches.execution.leases import open_lease
 from batches.execution.metering import RunMeter
-from batches.execution.noting import Notes
+from batches.execution.noting import LONGEST_EVENT_TEXT, Notes
 from batches.execution.outcomes import Outcome, Spent
 from batches.execution.permits import Permit
 from batches.execution.prepared import PreparedRun
@@ -177,6 +177,16 @@ def test_usage_beyond_all_reason_is_capped_as_the_client_caps_it() -> None:
     Notes(spent, is_single=True).take(StepFinished(1, Completion("x", usage=Usage(10**12, -1)), Decimal(0), 1))
     assert spent.usage == Usage(MOST_TOKENS, 0)
     assert spent.events[0].data["input_tokens"] == MOST_TOKENS
+
+
+def test_what_a_model_thought_is_kept_with_its_call() -> None:
+    spent = Spent(timezone.now(), "")
+    thoughts = "First the tens.\x00" + "x" * 30_000
+    Notes(spent, is_single=True).take(StepFinished(1, Completion("42", reasoning=thoughts), Decimal(0), 1))
+    kept = spent.events[0].data["reasoning"]
+    assert isinstance(kept, str)
+    assert kept.startswith("First the tens.\ufffd")
+    assert len(kept) == LONGEST_EVENT_TEXT
 
 
 def test_a_permanent_error_fails_at_once(engine: Engine) -> None:
