@@ -23,6 +23,7 @@ from .access import require_access
 from .creating import insert_rows
 from .estimating.sampling import choose_pilot
 from .execution.cancelling import cancel_rows
+from .ids import MAX_BATCH_ROWS
 from .inputs import InputReport
 from .models import Batch, Run
 from .models.batch import InputKind
@@ -219,7 +220,7 @@ class BatchManager:
         if codes:
             failed = failed.filter(error_code__in=codes)
         if indexes:
-            failed = failed.filter(index__in=indexes)
+            failed = failed.filter(index__in=[index for index in indexes if index in range(MAX_BATCH_ROWS)])
         changes: dict[str, Any] = {"agent_version": version} if version is not None else {}
         return failed.update(
             state=RunState.PENDING,

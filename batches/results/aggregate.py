@@ -64,6 +64,8 @@ def aggregate(engine: Engine, batch_id: int, chosen: Filter, by: Names, measures
         raise InvalidInput(f"limit is {limit}; allowed: 1 to {LARGEST_ANSWER}.")
     question = _Question(batch_id, dialect, chosen, [parse_grouping(name, dialect) for name in names], wanted)
     with engine.connect() as connection:
+        # All statements see the same rows, also of a batch that runs.
+        connection.execute(text("BEGIN" if dialect == "sqlite" else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         if dialect == "postgresql":
             for setting in _PLANNING:
                 connection.execute(text(setting))
@@ -142,7 +144,7 @@ class _Question:
             columns.append(value.label("value"))
             grouped.append(len(columns))
         statement = select(*columns).select_from(runs)
-        if any(each.of_version for each in self.by):
+        if any(each.of_version for each in self.by) and not self.chosen.needs_version:
             statement = with_version(statement)
         statement = self.chosen.apply(statement, self.batch_id, self.dialect)
         by_group = statement.group_by(*(text(str(place)) for place in grouped)).subquery()

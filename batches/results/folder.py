@@ -137,7 +137,7 @@ class FolderWriter:
         if manifest.complete:
             manifest.complete = False
             manifest.save(self._folder)
-        write_whole(self._folder / name, data)
+        write_whole(self._folder / name, data, follow_link=False)
         sync_folder(self._folder)
         seen = stretch.seen if pieces.rows == stretch.rows else ""
         manifest.parts[name] = Part(name, first, first + pieces.rows - 1, pieces.rows, data.bytes, data.sha256, seen)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from orjson import dumps
 from sqlalchemy import ColumnElement, Float, Integer, Numeric, String, Text, and_, case, cast, func
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -33,10 +34,11 @@ class JsonPath:
         """Return the value as text: texts as they are, all else as JSON; NULL where there is none."""
         if dialect == "postgresql":
             return self._found(self._column(dialect), "->>")
-        value = func.json_extract(self._column(dialect), self._sqlite_path())
-        # SQLite has no truth values of its own: they would be 1 and 0.
-        truth = self._type().in_(("true", "false"))
-        return case((truth, self._type()), else_=cast(value, Text))
+        column = self._column(dialect)
+        value = func.json_extract(column, self._sqlite_path())
+        # SQLite has no truth values of its own: they would be 1 and 0, and numbers lose digits beyond the 15th.
+        is_plain = self._type().in_(("text", "null"))
+        return case((is_plain, cast(value, Text)), else_=column.op("->", return_type=Text())(self._sqlite_path()))
 
     def number(self, dialect: str) -> ColumnElement[Any]:
         """Return the value as a number, also where a text says one (all columns of a CSV file are texts); else NULL."""
@@ -73,7 +75,10 @@ class JsonPath:
         return value
 
     def _sqlite_path(self) -> str:
-        return "$" + "".join(f"[{step}]" if isinstance(step, int) else f'."{step}"' for step in self.steps)
+        # Keys are compared as they stand in the JSON, with its escapes.
+        return "$" + "".join(
+            f"[{step}]" if isinstance(step, int) else f".{dumps(step).decode()}" for step in self.steps
+        )
 
 
 def json_path(name: str) -> JsonPath:

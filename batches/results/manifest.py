@@ -1,6 +1,7 @@
 """The manifest of a folder of results: which parts it holds, and what they must look like."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from .files import sync_folder, write_whole
 
 MANIFEST = "manifest.json"
 _VERSION = 1
+_PART_NAME = re.compile(r"part-([0-9]{5,9})\.(\w+)")
 _READ_BYTES = 1024 * 1024
 
 
@@ -60,7 +62,8 @@ class Manifest:
         """Write it, whole or not at all."""
         parts = [asdict(self.parts[name]) for name in sorted(self.parts)]
         data = {"version": _VERSION, **asdict(self), "rows": self.rows, "parts": parts}
-        write_whole(folder / MANIFEST, [orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)])
+        text = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        write_whole(folder / MANIFEST, [text], follow_link=False)
         sync_folder(folder)
 
 
@@ -75,9 +78,24 @@ def read_manifest(folder: Path) -> Manifest | None:
             raise ValueError
         data.pop("rows")
         parts = {part["name"]: Part(**part) for part in data.pop("parts")}
-        return Manifest(**data, parts=parts)
+        found = Manifest(**data, parts=parts)
+        _check(found)
+        return found
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InvalidInput(f"{path}: is no manifest of results; choose another folder.") from None
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise ValueError where it says what none of ours does."""
+    if type(manifest.part_rows) is not int or manifest.part_rows < 1:
+        raise ValueError
+    for part in manifest.parts.values():
+        match = _PART_NAME.fullmatch(part.name)
+        numbers = (part.first, part.last, part.rows, part.bytes)
+        if match is None or match[2] != manifest.format or any(type(number) is not int for number in numbers):
+            raise ValueError
+        if (part.first, part.last) != (int(match[1]) * manifest.part_rows, part.first + part.rows - 1):
+            raise ValueError
 
 
 class Measured:

@@ -84,11 +84,16 @@ class Filter:
         for condition in parse_where(where):
             # As states and codes they find their way to the partial indexes of `Run`.
             if condition.name in chosen and condition.operator == "=" and None not in condition.values:
-                before = chosen[condition.name]
-                chosen[condition.name] = frozenset(condition.values) & (before or frozenset(condition.values))
+                before, values = chosen[condition.name], frozenset(condition.values)
+                chosen[condition.name] = values if before is None else before & values
             else:
                 others.append(condition)
         return cls(chosen["status"], chosen["code"], tuple(others))
+
+    @property
+    def needs_version(self) -> bool:
+        """Whether a condition needs what is known of each row's agent version."""
+        return any(condition.of_version for condition in self.conditions)
 
     def conditions_on(self, batch_id: int, dialect: str) -> list[ColumnElement[bool]]:
         """Return the conditions in SQL, put so that the partial indexes of `Run` serve them."""
@@ -108,8 +113,9 @@ class Filter:
     def apply(self, statement: Select[Any], batch_id: int, dialect: str, after: int | None = None) -> Select[Any]:
         """Return `statement` over runs, confined to the rows of a batch that pass and come after index `after`."""
         first, end = batch_id_range(batch_id)
-        start = first if after is None else first + after + 1
-        if any(condition.of_version for condition in self.conditions):
+        # Kept within the batch: beyond its ends lie the rows of others.
+        start = first if after is None else min(max(first, first + after + 1), end)
+        if self.needs_version:
             statement = with_version(statement)
         return statement.where(runs.c.id >= start, runs.c.id < end, *self.conditions_on(batch_id, dialect))
 

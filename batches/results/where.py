@@ -28,6 +28,11 @@ _CONDITION = re.compile(
 )
 # What no database takes in a text.
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
+# What a value of a condition is as a number, and what JSON has as one: `007` and `1_000` are texts there.
+_WRITTEN_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+# Digits that a double keeps: of longer numbers, such as ids, several are the same double.
+_EXACT_DIGITS = 15
 _ORDERS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     "<": operator.lt,
@@ -95,7 +100,7 @@ class Condition:
         if self.operator in _ORDERS:
             return self._compared(path.number(dialect), self.values, dialect)
         text = self._compared(path.text(dialect), self.values, dialect)
-        numbers = tuple(number for value in self.values if value and (number := _number_of(value)) is not None)
+        numbers = tuple(number for value in self.values if value and (number := _equal_number(value)) is not None)
         if not numbers or self.operator in ("~", "!~"):
             return text
         # 3 is also 3.0, in JSON as in a column of text.
@@ -165,11 +170,16 @@ def _number(text: str) -> float:
 
 def _number_of(text: str) -> float | None:
     """Return a finite number: whole ones exactly."""
-    try:
-        number = int(text) if re.fullmatch(r"[+-]?\d{1,15}", text) else float(text)
-    except ValueError:
+    if not _WRITTEN_NUMBER.fullmatch(text):
         return None
+    number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,15}", text) else float(text)
     return number if math.isfinite(number) else None
+
+
+def _equal_number(text: str) -> float | None:
+    """Return the number that `text` is in JSON, whose other forms are equal to it; None where no double is that."""
+    digits = re.split("[eE]", text)[0].translate({ord(sign): None for sign in "-."}).strip("0")
+    return _number_of(text) if _JSON_NUMBER.fullmatch(text) and len(digits) <= _EXACT_DIGITS else None
 
 
 def _any_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:

@@ -19,7 +19,7 @@ from credentials.models import User
 from credentials.selectors import acting_user
 
 from .colours import RED, YELLOW, Coloured, is_utf8, painted, wants_colour
-from .failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXPECTED, failure_of
+from .failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, expected_errors, failure_of
 from .output import one_line, printable, quiet_logs, table, to_json
 
 __all__ = ["EXIT_BAD_ARGUMENTS", "EXIT_FAILED", "EXIT_INTERRUPTED", "EXIT_OK", "ArboretumCommand", "PlainCommand"]
@@ -109,7 +109,7 @@ class PlainCommand(BaseCommand):
             # The reader (`| head`) has gone; Python would complain again when it flushes at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_FAILED
-        except EXPECTED as error:
+        except expected_errors() as error:
             failure = failure_of(error)
             if failure is None or options.get("traceback"):
                 raise

@@ -1,5 +1,6 @@
 """How a command ends: every expected error becomes an exit code and one line."""
 
+import sys
 from dataclasses import dataclass
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -28,6 +29,12 @@ EXPECTED = (
 )
 
 
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Return EXPECTED, and SQLAlchemy's own where something has imported it: that takes longer than most commands."""
+    found = sys.modules.get("sqlalchemy.exc")
+    return EXPECTED if found is None else (*EXPECTED, found.OperationalError, found.InterfaceError)
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What a person sees of an error, and the exit code."""
@@ -51,6 +58,8 @@ def failure_of(error: Exception) -> Failure | None:
             return _database_failure(error)
         case FileNotFoundError() | IsADirectoryError() | NotADirectoryError() | PermissionError() if error.filename:
             return Failure(EXIT_BAD_ARGUMENTS, f"{error.filename}: {error.strerror}")
+        case _ if type(error).__module__ == "sqlalchemy.exc":
+            return _database_failure(OperationalError(*getattr(error, "orig", error).args))
     return None
 
 

@@ -4,7 +4,9 @@ import random
 from collections import defaultdict
 
 import pytest
+from sqlalchemy import event
 
+from batches.models import Run
 from batches.results import BatchResults
 from batches.results.grouping import latency_text
 from tests.support.factories import make_agent
@@ -93,6 +95,29 @@ def test_the_models_of_a_pool_are_told_apart(results, rows):
     models = {row["model"].split("/")[1]: row["count"] for row in answer.rows}
     assert models["llama"] == sum(row.get("model") is not None for row in rows)
     assert models["small"] == 300 - models["llama"]
+
+
+def test_conditions_on_the_model_go_with_groups_by_it(results):
+    asked = results.aggregate("model", "count", where="model~small")
+    assert [row["model"].split("/")[1] for row in asked.rows] == ["small"]
+
+
+def test_percentiles_of_several_numbers_see_the_same_rows(results):
+    """Rows end between the two statements that it takes, and make a group that the first one did not see."""
+
+    def ends(connection, cursor, statement, *_):
+        if statement.startswith("SELECT") and len(asked) == 0:
+            asked.append(statement)
+            Run.objects.of_batch(results.batch.pk).filter(state="failed").update(state="cancelled")
+
+    asked: list[str] = []
+    event.listen(results._engine, "after_cursor_execute", ends)
+    try:
+        answer = results.aggregate("status", ["p50(cost)", "p95(latency_ms)"])
+    finally:
+        event.remove(results._engine, "after_cursor_execute", ends)
+    assert asked
+    assert {row["status"] for row in answer.rows} == {"succeeded", "failed"}
 
 
 def test_sums_means_and_shares(results, rows):

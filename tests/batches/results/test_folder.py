@@ -138,9 +138,9 @@ def test_of_a_running_batch_the_rows_before_the_first_unfinished_one(results, fo
 def test_a_row_that_starts_again_while_its_part_is_written_is_left_for_later(results, folder, monkeypatch):
     from batches.results import folder as module
 
-    def rival(path, data):
+    def rival(path, data, **options):
         Run.objects.of_batch(results.batch.pk).filter(index=5).update(state="pending", finished_at=None)
-        write_whole(path, data)
+        write_whole(path, data, **options)
 
     monkeypatch.setattr(module, "write_whole", rival)
     report = results.export_folder(folder, part_rows=10)
@@ -187,6 +187,45 @@ def test_a_folder_of_something_else_is_refused(results, folder):
         with pytest.raises(InvalidInput, match=message):
             refused()
     (folder / "manifest.json").write_text("{}")
+    with pytest.raises(InvalidInput, match="is no manifest"):
+        results.export_folder(folder)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("name", ["part-00001.jsonl", "manifest.json"])
+def test_a_link_in_the_folder_is_replaced_and_not_followed(results, folder, name):
+    results.export_folder(folder, part_rows=10)
+    outside = folder.parent / "outside"
+    outside.write_bytes((folder / name).read_bytes() if name == "manifest.json" else b"precious")
+    before = outside.read_bytes()
+    (folder / name).unlink()
+    (folder / name).symlink_to(outside)
+    Run.objects.filter(pk=results.batch.run_ids[0] + 12).update(attempt=2)
+    results.export_folder(folder)
+    assert outside.read_bytes() == before
+    assert not (folder / name).is_symlink()
+    assert outputs(folder) == [str(index) for index in range(25)]
+    assert results.export_folder(folder).written == 0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"part_rows": 0},
+        {"part_rows": "10"},
+        {"name": 5},
+        {"name": "../outside"},
+        {"rows": "10"},
+        {"first": 3},
+        {"last": 99},
+    ],
+)
+def test_a_manifest_that_nobody_here_wrote_is_refused(results, folder, said):
+    results.export_folder(folder, part_rows=10)
+    found = manifest(folder)
+    whose = found if "part_rows" in said else found["parts"][1]
+    whose.update(said)
+    (folder / "manifest.json").write_text(json.dumps(found))
     with pytest.raises(InvalidInput, match="is no manifest"):
         results.export_folder(folder)
 

@@ -125,6 +125,39 @@ def test_all_of_several_conditions_must_hold(results):
     assert [record["index"] for record in results.records(state="failed", where="code=poison")] == [3]
 
 
+def test_what_contradicts_itself_finds_nothing_however_often_it_is_said(results):
+    assert found(results, "status=failed", "status=succeeded", "status=succeeded") == []
+    assert found(results, "code=poison", "code=timeout", "code=timeout") == []
+
+
+def test_long_numbers_and_those_with_zeros_before_them_are_what_they_are():
+    ids = [1234567890123456789, 1234567890123456790, 12345678901234567890, 12345678901234567891, 7, 0.1234567890123456]
+    rows = [{"input": {"id": value}} for value in [*ids, *map(str, ids), "007", "1_0", 10]]
+    results = BatchResults(make_finished(rows))
+    for place, value in enumerate(ids):
+        assert found(results, f"input.id={value}") == [place, place + len(ids)], value
+        assert len(found(results, f"input.id!={value}")) == len(rows) - 2
+    assert found(results, "input.id=007") == [12]
+    assert found(results, "input.id=1_0") == [13]
+    assert found(results, "input.id=10.0") == [14]
+    assert found(results, "input.id>1e19") == [2, 3, 8, 9]
+
+
+def test_keys_hold_any_sign_but_a_quotation_mark(results):
+    keys = ["c\\d", "tab\there", "line\nbreak", "ärger", "日本", "a'b", "$", "*", "[0]"]
+    results = BatchResults(make_finished([{"input": {key: "x", "other": "y"}} for key in keys]))
+    for place, key in enumerate(keys):
+        assert found(results, f'input."{key}"=x') == [place], key
+
+
+def test_no_place_to_begin_after_reaches_rows_of_another_batch(results):
+    before, after = (BatchResults(make_finished(ROWS)) for _ in range(2))
+    for outside in (-2, -40_000_000, -(2**70)):
+        assert [record["index"] for record in after.records(after=outside)] == [0, 1, 2, 3, 4]
+    for outside in (5, 40_000_000, 2**70):
+        assert list(before.records(after=outside)) == []
+
+
 def test_pages_exports_and_streams_take_conditions(results, tmp_path):
     page = results.page(limit=1, where="status=failed")
     assert ([record["index"] for record in page.records], page.next_after) == ([2], 2)
@@ -148,6 +181,7 @@ def test_pages_exports_and_streams_take_conditions(results, tmp_path):
         ("latency_ms~5", "latency_ms is a number and is compared by = != > < >= <="),
         ("latency_ms>fast", "'fast' is no number"),
         ("cost>nan", "'nan' is no number"),
+        ("cost>1_0", "'1_0' is no number"),
         ("cached=yes", "'yes' is neither true nor false"),
         ("parsed.n>x", "'x' is no number"),
         ("parsed=1", "'parsed' is no field"),

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from decimal import Decimal
 
+import psycopg2
 import pytest
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import OperationalError, ProgrammingError
 from django.db.migrations.recorder import MigrationRecorder
+from sqlalchemy import exc as alchemy
 
 from credentials.encryption import DecryptionFailed
 from credentials.management.base import ArboretumCommand, PlainCommand
@@ -138,6 +140,16 @@ def test_missing_migrations_are_named():
 def test_a_silent_database_is_one_line():
     result = failing(OperationalError("connection refused\n\tIs it running?"))
     assert result.err == "error: The database does not answer as it should: connection refused Is it running?\n"
+
+
+def test_so_is_one_that_results_are_read_from():
+    error = alchemy.OperationalError("SELECT 1", {}, psycopg2.OperationalError("connection refused"))
+    assert failing(error).err == "error: The database does not answer as it should: connection refused\n"
+
+
+def test_a_fault_in_a_statement_of_those_keeps_its_traceback():
+    with pytest.raises(alchemy.ProgrammingError):
+        failing(alchemy.ProgrammingError("SELECT", {}, Exception("syntax")))
 
 
 def test_a_fault_in_a_statement_keeps_its_traceback():
