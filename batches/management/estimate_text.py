@@ -7,7 +7,7 @@ from batches.estimating.from_rows import RowsEstimate
 from batches.estimating.interval import Interval
 from batches.estimating.prices import Duration, ModelShare
 from batches.states import BatchState
-from credentials.management.output import money, table
+from credentials.management.output import money, one_line, table
 
 from .progress_line import duration
 from .summary_text import rows_text
@@ -38,7 +38,7 @@ def prompt_facts(estimate: PromptEstimate) -> dict[str, Any]:
 def prompt_text(estimate: PromptEstimate, reference: str) -> str:
     """Return an estimate from prompts alone as a few lines; `reference` is the agent as the user named it."""
     report, rows = estimate.report, estimate.report.total
-    lines = [f"{report.path.name}: {rows_text(rows)} for {reference} ({_model_names(estimate.models)})"]
+    lines = [f"{one_line(report.path.name)}: {rows_text(rows)} for {reference} ({_model_names(estimate.models)})"]
     if report.problem_count:
         lines.append(f"  skipped  {report.problem_count:,} bad rows")
     prompts = f"{estimate.input.least:,} to {estimate.input.most:,} a row"
@@ -95,7 +95,8 @@ def rows_estimate_text(estimate: RowsEstimate) -> str:
     """Return an estimate from rows that have ended as a few lines for a person."""
     batch, totals = estimate.batch, estimate.totals
     ended = f"{estimate.ended:,} of {rows_text(batch.total)}"
-    head = f"Batch {batch.pk} ({batch.name}): from {ended}, {batch.succeeded:,} succeeded and {batch.failed:,} failed"
+    came = f"{batch.succeeded:,} succeeded and {batch.failed:,} failed"
+    head = f"Batch {batch.pk} ({one_line(batch.name)}): from {ended}, {came}"
     rows = [
         _line("input tokens", batch.input_tokens, totals.input_tokens),
         _line("output tokens", batch.output_tokens, totals.output_tokens),

@@ -1,28 +1,24 @@
-"""Cells cut so that a table of them fits a terminal, and colours for a column of states."""
+"""Cells cut so that a table of them fits a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from rich.cells import cell_len, chop_cells
 
-from batches.states import RunState, Tone
 from credentials.management.output import EMPTY_CELL, one_line
 
 # Between two columns stand two blanks (credentials.management.output.table).
 GAP = 2
 NARROWEST = 6
 _ELLIPSIS = "…"
-# Select Graphic Rendition (ECMA-48 8.3.117).
-_COLOURS = {
-    Tone.GOOD: "32", Tone.BAD: "31", Tone.RUNNING: "36", Tone.WAITING: "33", Tone.PAUSED: "33", Tone.NEUTRAL: "0",
-    Tone.MUTED: "90",
-}  # fmt: skip
 
 
-def fit(headers: Sequence[str], rows: Sequence[Sequence[str | None]], width: int | None) -> list[list[str]]:
+def fit(
+    headers: Sequence[str], rows: Sequence[Sequence[str | None]], width: int | None, *, whole: Container[str] = ()
+) -> list[list[str]]:
     """Return the rows with long cells shortened so that the table is at most `width` cells wide (None: any width).
 
-    Wide characters count as two. The widest columns give way first; none gets narrower than its header or 6 cells, so
-    that many columns in a narrow terminal still make long lines.
+    Wide characters count as two. The widest columns give way first; none gets narrower than its header or 6 cells, and
+    those that are in `whole` stay as they are, so that many columns in a narrow terminal still make long lines.
     """
     cells = [[EMPTY_CELL if text is None or text == "" else one_line(text) for text in row] for row in rows]
     if width is None or not cells:
@@ -31,7 +27,10 @@ def fit(headers: Sequence[str], rows: Sequence[Sequence[str | None]], width: int
         max(cell_len(header), *(cell_len(text) for text in column))
         for header, column in zip(headers, zip(*cells, strict=True), strict=True)
     ]
-    least = [min(wide, max(NARROWEST, cell_len(header))) for wide, header in zip(widths, headers, strict=True)]
+    least = [
+        wide if header in whole else min(wide, max(NARROWEST, cell_len(header)))
+        for wide, header in zip(widths, headers, strict=True)
+    ]
     room = width - GAP * (len(headers) - 1)
     limit = _limit(widths, least, room)
     limits = [max(low, min(wide, limit)) for wide, low in zip(widths, least, strict=True)]
@@ -43,11 +42,6 @@ def shortened(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return text
     return chop_cells(text, max(1, width - 1))[0].rstrip() + _ELLIPSIS
-
-
-def coloured(state: str) -> str:
-    """Return a run's state in its colour, for a terminal."""
-    return f"\x1b[{_COLOURS[RunState(state).tone]}m{state}\x1b[0m"
 
 
 def _limit(widths: Sequence[int], least: Sequence[int], room: int) -> int:

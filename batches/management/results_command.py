@@ -2,24 +2,24 @@
 
 import argparse
 import os
-import re
 import shutil
 import sys
 from typing import Any
-
-from rich.cells import cell_len
 
 from batches.models import Batch
 from batches.results import BatchResults
 from batches.results.grouping import latency_text
 from batches.states import RunState
-from credentials.management.output import money, table
+from credentials.management.colours import Coloured, wants_colour
+from credentials.management.output import money, one_line, table
 
-from .fitted_table import coloured, fit
+from .fitted_table import fit
 from .result_cells import cell, cell_text, filled, parse_columns
 from .summary_text import rows_text
+from .tones import state_colour
 
 LISTED = 20
+_COLOURS = {"status": state_colour(RunState)}
 
 
 def add_where(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def results_of(batch: Batch, options: dict[str, Any]) -> tuple[Any, str]:
-    """Return what `batches results` shows, as data and as text. Raises InvalidInput."""
+    """Return what `batches results` shows, as data and as text fit for standard output. Raises InvalidInput."""
     return _groups(batch, options) if options["by"] else _rows(batch, options)
 
 
@@ -67,7 +67,7 @@ def _rows(batch: Batch, options: dict[str, Any]) -> tuple[Any, str]:
     footer = f"{len(rows):,} of {rows_text(total)}"
     if page.next_after is not None:
         footer += f" · next: --after {page.next_after}"
-    return data, f"{shown}\n{footer}" if rows else footer
+    return data, Coloured(f"{shown}\n{footer}" if rows else footer)
 
 
 def _groups(batch: Batch, options: dict[str, Any]) -> tuple[Any, str]:
@@ -77,7 +77,7 @@ def _groups(batch: Batch, options: dict[str, Any]) -> tuple[Any, str]:
     headers = [*answer.by, *answer.measures]
     rows = [[_group_text(name, row[name]) for name in headers] for row in answer.rows]
     footer = f"{len(rows):,} of {answer.groups:,} groups · {rows_text(answer.total)}"
-    return answer, f"{table_text(headers, rows)}\n{footer}" if rows else footer
+    return answer, Coloured(f"{table_text(headers, rows)}\n{footer}" if rows else footer)
 
 
 def _group_text(name: str, value: Any) -> str | None:
@@ -91,29 +91,11 @@ def _group_text(name: str, value: Any) -> str | None:
 
 
 def table_text(headers: list[str], rows: list[list[str | None]]) -> str:
-    """Return rows as a table, cut to the terminal's width where there is one or COLUMNS says one."""
+    """Return rows as a table, cut to the terminal's width where there is one or COLUMNS says one; states have colours.
+
+    They are whole, for a part of a word has none.
+    """
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal or os.environ.get("COLUMNS") else None
-    return table(headers, fit(headers, rows, width))
-
-
-def colours_are_on() -> bool:
-    """Whether standard output is a terminal that wants colours (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def with_colours(text: str) -> str:
-    """Return a table with the states of its column STATUS in their colours, for a terminal."""
-    head, *lines = text.split("\n")
-    found = re.search(r"(?<!\S)STATUS(?!\S)", head)
-    if found is None:
-        return text
-    start = cell_len(head[: found.start()])
-    return "\n".join([head, *(_with_colour(line, start) for line in lines)])
-
-
-def _with_colour(line: str, start: int) -> str:
-    """Colour the state that begins `start` cells from the left: the footer has none there."""
-    place = next((place for place in range(len(line)) if cell_len(line[:place]) == start), len(line))
-    word = line[place:].split(" ", 1)[0]
-    return f"{line[:place]}{coloured(word)}{line[place + len(word) :]}" if word in RunState.values else line
+    names = [one_line(header) for header in headers]
+    return table(names, fit(names, rows, width, whole=_COLOURS), colours=_COLOURS if wants_colour(sys.stdout) else None)

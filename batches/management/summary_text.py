@@ -5,6 +5,7 @@ from typing import Any
 from batches.models import Batch
 from batches.results import BatchSummary
 from batches.states import TERMINAL_BATCH_STATES
+from credentials.management.output import one_line
 
 from .progress_line import duration
 
@@ -56,9 +57,9 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
     counts = summary.counts
     ended = [f"{getattr(batch, name):,} {name}" for name in ("succeeded", "failed", "cancelled", "expired")]
     shown = [text for text in ended if not text.startswith("0 ")] or ["nothing has ended yet"]
-    lines = [f"Batch {batch.pk} ({batch.name}): {batch.state}"]
+    lines = [f"Batch {batch.pk} ({one_line(batch.name)}): {batch.state}"]
     if batch.state_reason:
-        lines.append(f"  reason   {batch.state_reason}")
+        lines.append(f"  reason   {one_line(batch.state_reason)}")
     if batch.state not in TERMINAL_BATCH_STATES:
         lines.append(f"  share    {share_text(batch)}")
     if batch.pilot and batch.state not in TERMINAL_BATCH_STATES:
@@ -74,7 +75,9 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
     lines.append(f"  cost     ${batch.cost:,.6f}")
     if counts.wall_seconds and counts.runs_per_second:
         lines.append(f"  speed    {counts.runs_per_second:,.1f} runs/s over {duration(counts.wall_seconds)}")
-    lines += [f"  failed   {it.count:,} {it.code}, e.g. row {it.index}: {it.message[:160]}" for it in summary.errors]
+    lines += [
+        f"  failed   {it.count:,} {it.code}, e.g. row {it.index}: {one_line(it.message[:160])}" for it in summary.errors
+    ]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from credentials.checks import CONFIGURATION
 from credentials.models import User
 from credentials.selectors import acting_user
+from workers.errors import InvalidInput
 
 from .colours import RED, YELLOW, Coloured, is_utf8, painted, wants_colour
 from .failures import EXIT_BAD_ARGUMENTS, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, expected_errors, failure_of
@@ -55,7 +56,7 @@ class PlainCommand(BaseCommand):
         """Run the command with our rule for colours in place of Django's, which looks at standard output alone."""
         for stream in (sys.stdout, sys.stderr):
             # Where a terminal or pipe takes no UTF-8 a sign becomes an escape, in place of a traceback.
-            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
                 stream.reconfigure(errors="backslashreplace")
         return super().execute(*args, **{**options, "no_color": True, "force_color": False})
 
@@ -101,6 +102,7 @@ class PlainCommand(BaseCommand):
 
     def _guarded(self, options: Options) -> int:
         try:
+            _refuse_broken_text(options)
             code = self.run(options)
             self.stdout.flush()
         except KeyboardInterrupt:
@@ -167,6 +169,22 @@ class ArboretumCommand(PlainCommand):
     @staticmethod
     def _as_user(handler: Handler, options: Options) -> int:
         return handler(acting_user(options["as_user"]), options)
+
+
+def _refuse_broken_text(options: Options) -> None:
+    """Raise InvalidInput where an argument holds bytes that are no UTF-8; paths and commands may."""
+    for name, value in options.items():
+        for text in value if isinstance(value, list) else [value]:
+            if name not in ("file", "then") and isinstance(text, str) and not _is_text(text):
+                raise InvalidInput(f"{name.removesuffix('_user').replace('_', '-')}: {text!r} is not UTF-8.")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

@@ -72,6 +72,7 @@ def table(
     cells = [[_cell(value) for value in row] for row in rows]
     if not cells:
         return empty
+    headers = [one_line(header) for header in headers]
     columns = list(zip(*cells, strict=True))
     widths = [
         max(cell_len(text) for text in (header, *column)) for header, column in zip(headers, columns, strict=True)

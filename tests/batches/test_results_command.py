@@ -10,7 +10,7 @@ import pytest
 from rich.cells import cell_len
 
 from batches.management.fitted_table import fit, shortened
-from batches.management.results_command import with_colours
+from batches.models import Run
 from tests.support.commands import CommandResult, run_command
 from tests.support.factories import make_agent, make_superuser, make_user
 from tests.support.worker_harness import ROOT
@@ -165,13 +165,26 @@ def test_texts_are_cut_by_cells(text, width, shown):
     assert shortened(text, width) == shown
 
 
-def test_states_have_colours_in_their_column_alone():
-    text = "INDEX  STATUS     OUTPUT\n    1  failed     succeeded\n    2  succeeded  failed"
-    assert with_colours(text).splitlines()[1:] == [
-        "    1  \x1b[31mfailed\x1b[0m     succeeded",
-        "    2  \x1b[32msucceeded\x1b[0m  failed",
-    ]
-    assert with_colours("CODE\n failed ") == "CODE\n failed "
+@pytest.mark.django_db(transaction=True)
+def test_states_have_colours_in_their_column_alone(batch, monkeypatch):
+    Run.objects.of_batch(batch.pk).update(output="succeeded")
+    arguments = ["batches", "results", str(batch.pk), "--columns", "output,status", "--limit", "1"]
+    assert "\x1b" not in run_command(*arguments).out
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "12")
+    row = run_command(*arguments).out.splitlines()[1]
+    assert row.endswith("  \x1b[32msucceeded\x1b[0m")
+    assert row.count("\x1b") == 2
+    assert "\x1b" not in run_command(*arguments, "--json").out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_names_of_columns_drive_no_terminal(batch, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    hostile = 'input."\x1b[2J\nx"'
+    found = run_command("batches", "results", str(batch.pk), "--columns", f"status,{hostile}", "--limit", "1")
+    assert "\x1b[2J" not in found.out
+    assert len(found.out.splitlines()) == 3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -196,3 +209,13 @@ def test_on_a_terminal_the_table_fits_and_has_colours(batch, worker_env, no_colo
     assert all(cell_len(line) <= 50 for line in plain)
     assert plain[1].endswith("…")
     assert plain[-1] == "3 of 25 rows · next: --after 2"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_makes_no_lines_of_its_own_in_a_summary():
+    make_superuser()
+    batch = make_finished([{}], name="mine): completed\n  rows     9: 9 succeeded\x1b[2J")
+    for arguments in (["status", str(batch.pk)], ["estimate", "--batch", str(batch.pk)]):
+        first, second, *_ = run_command("batches", *arguments).out.splitlines()
+        assert "9 succeeded�[2J)" in first
+        assert "9 succeeded" not in second

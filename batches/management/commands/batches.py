@@ -14,7 +14,7 @@ from agents.selectors import get_version
 from batches.management.ending import add_ending, ring, run_then
 from batches.management.estimate_command import EstimateCommand, add_estimate_arguments
 from batches.management.export_command import add_export, export_results
-from batches.management.results_command import add_results, colours_are_on, results_of, with_colours
+from batches.management.results_command import add_results, results_of
 from batches.management.summary_text import batch_facts, rows_text, share_text, summary_facts, summary_text
 from batches.management.tones import state_colour
 from batches.management.watching import watch
@@ -167,11 +167,7 @@ class Command(ArboretumCommand):
 
     def results(self, user: User, options: dict[str, Any]) -> int:
         """Show results."""
-        data, text = results_of(BatchManager(user).get(options["id"]), options)
-        if options["json"] or not colours_are_on():
-            self.emit(data, text)
-        else:
-            self.stdout.write(with_colours(printable(text)))
+        self.emit(*results_of(BatchManager(user).get(options["id"]), options))
         return EXIT_OK
 
     def export(self, user: User, options: dict[str, Any]) -> int:

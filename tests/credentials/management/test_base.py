@@ -217,3 +217,9 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
     process.stderr.close()
     assert process.wait(30) == 1
     assert not any(word in said for word in (b"Traceback", b"BrokenPipe", b"Exception"))
+
+
+def test_an_argument_that_is_no_utf8_is_refused():
+    make_superuser()
+    found = run_command(Greeting(), "hello", "--as", "a\udcff")
+    assert (found.code, found.err) == (2, "error: as: 'a\\udcff' is not UTF-8.\n")
