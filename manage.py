@@ -19,4 +19,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        # Commands tell more where there is more to tell (credentials.management.base); this one was still starting.
+        raise SystemExit(130) from None

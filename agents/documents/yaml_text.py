@@ -20,6 +20,7 @@ _WIDTH = 110
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # What only escapes keep (PyYAML reads a plain U+0085 back as a line feed), and white space that people overlook.
 _LOST = re.compile("[\x85\u2028\u2029\ufeff\r\u202a-\u202e\u2066-\u2069]")
+_HALVES = re.compile("[\ud800-\udfff]")
 _NO_BLOCK = re.compile("\t|\\A\\s|[ ]$", re.MULTILINE)
 _TAG = "tag:yaml.org,2002:"
 _CORE = {
@@ -89,12 +90,21 @@ for _name, (_pattern, _first) in _CORE.items():
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(_pattern), _first)
     # Beside YAML 1.1's own, which know no `1e3`.
     _Dumper.add_implicit_resolver(f"{_TAG}{_name}", re.compile(_pattern), _first)
+
+
+def _whole(text: str, node: yaml.Node) -> str:
+    """Return `text`; half of a character, as `"\\ud800"` is, can be stored nowhere."""
+    if _HALVES.search(text):
+        raise yaml.MarkedYAMLError(problem="half of a character", problem_mark=node.start_mark)
+    return text
+
+
 _KINDS: dict[str, Any] = {
     "null": lambda loader, node: None,
     "bool": lambda loader, node: loader.construct_scalar(node).lower() == "true",
     "int": lambda loader, node: int(loader.construct_scalar(node)),
     "float": lambda loader, node: float(loader.construct_scalar(node)),
-    "str": _Loader.construct_yaml_str,
+    "str": lambda loader, node: _whole(loader.construct_yaml_str(node), node),
     "seq": _Loader.construct_yaml_seq,
     "map": _Loader.construct_yaml_map,
 }

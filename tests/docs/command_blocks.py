@@ -83,7 +83,8 @@ class Newcomer:
             "MAKEFLAGS": "-- RUNTIME=",
             "SHELL": "/bin/bash",
         }
-        for name in ("NO_COLOR", "FORCE_COLOR", "VIRTUAL_ENV"):
+        # Without bytecode each command would compile all that it imports, which is a third of its time.
+        for name in ("NO_COLOR", "FORCE_COLOR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"):
             self._environment.pop(name, None)
 
     def prepare(self, made: Path) -> None:

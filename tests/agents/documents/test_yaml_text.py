@@ -80,3 +80,9 @@ def test_what_is_hostile_or_broken_is_refused_within_seconds(text: str, told: st
     with pytest.raises(InvalidInput, match=told.replace(",", r"\,")):
         read_documents(text)
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("text", ['a: "x\\ud800"', '"\\udfff": 1', '["\\ud83d\\ude00"]'])
+def test_half_of_a_character_is_refused_with_its_line(text):
+    with pytest.raises(InvalidInput, match=r"line 1, column .*half of a character"):
+        read_documents(text)
