@@ -221,8 +221,9 @@ def test_a_batch_that_long_found_no_place_gets_one_beside_more_urgent_ones(
     monkeypatch.setattr(turns, "MOST_LOOPS", 1)
     for module in (lanes, turns):
         monkeypatch.setattr(module, "AGING_SECONDS", 0.5)
-    version = version_with(latency=0.2)
-    urgent = make_batch(version=version, rows=20_000, state=BatchState.RUNNING, priority=2)
+    # Few enough rows a second that asking again takes less than the time after which who asks is forgotten.
+    version = version_with(latency=0.6)
+    urgent = make_batch(version=version, rows=8_000, state=BatchState.RUNNING, priority=2)
     low = make_batch(version=version, rows=5, state=BatchState.RUNNING, priority=1)
     host.engine.submit(run_lease(host, urgent.pk))
     wait_for(lambda: host.slots.free < host.slots.size, 5, "the urgent batch to begin")
