@@ -60,6 +60,7 @@ class Lane:
         self._gone: set[tuple[int, int]] = set()
         self.waiting: dict[Gate, deque[LaneRow]] = {}
         self.is_open = True
+        self.is_alone = False
         # Nothing more is to be had from the database: from now on rows are taken for free slots alone.
         self.is_ending = False
         # Its rows may have different models, so that those of a full one are left out when more are taken.
@@ -228,8 +229,17 @@ class Lane:
         return surplus
 
     def level(self, now: float) -> int:
-        """Return the priority at which the lane takes part now: its own, and one more for each time of aging."""
-        return self.priority + int((now - self._passed_over_since) / AGING_SECONDS)
+        """Return the priority at which the lane takes part now: its own, and one more for each time of aging.
+
+        Nobody passes over a lane without rivals, however long its own calls take all slots.
+        """
+        return self.priority + (0 if self.is_alone else int((now - self._passed_over_since) / AGING_SECONDS))
+
+    def meet_rivals(self, now: float, *, is_alone: bool) -> None:
+        """Take note whether other lanes take part from `now` on."""
+        if self.is_alone:
+            self._passed_over_since = now
+        self.is_alone = is_alone
 
     def hold(self, now: float) -> int:
         """Return the priority with which it keeps its place; what limits keep waiting is not passed over by anybody."""
@@ -245,7 +255,7 @@ class Lane:
 
     def was_chosen(self, now: float) -> None:
         """Remember that the lane had its turn; one that came by waiting lasts BOOST_SECONDS."""
-        if now >= self._boosted_until and now - self._passed_over_since >= AGING_SECONDS:
+        if not self.is_alone and now >= self._boosted_until and now - self._passed_over_since >= AGING_SECONDS:
             self.boost(now)
         self._passed_over_since = now
 

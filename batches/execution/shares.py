@@ -1,5 +1,7 @@
 """Whose turn it is: rows of the lanes by priority, equals by weight, where their gate can be asked."""
 
+import time
+
 from .gate import Gate
 from .lanes import Lane, LaneRow
 
@@ -27,10 +29,17 @@ class Shares:
         """
         lane.virtual = self._virtual - START_CREDIT_ROWS / lane.weight
         self._lanes.append(lane)
+        self._tell_rivals()
 
     def remove(self, lane: Lane) -> None:
         """Forget `lane`."""
         self._lanes.remove(lane)
+        self._tell_rivals()
+
+    def _tell_rivals(self) -> None:
+        now = time.monotonic()
+        for lane in self._lanes:
+            lane.meet_rivals(now, is_alone=len(self._lanes) == 1)
 
     @property
     def has_pooled_rows(self) -> bool:
