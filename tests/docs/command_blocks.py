@@ -17,7 +17,10 @@ REASONS = frozenset({"needs Docker", "needs root", "runs forever", "another mach
 BLOCK_SECONDS = 90.0
 _BLOCK = re.compile(r"^(?:<!-- (?P<kind>not run|test): (?P<said>.+?) -->\n+)?```sh\n(?P<body>.*?)^```$", re.M | re.S)
 # What a checkout holds that a newcomer's does not, and what no command of a document needs.
-_LEFT_OUT = shutil.ignore_patterns(".venv", ".git", "var", "__pycache__", ".*_cache", ".hypothesis", "*.sqlite3")
+_LEFT_OUT = shutil.ignore_patterns(
+    # Coverage's files come and go while they are copied.
+    ".venv", ".git", "var", "__pycache__", ".*_cache", ".hypothesis", ".coverage*", "*.sqlite3",
+)  # fmt: skip
 _PREPARE = """
 import django; django.setup()
 from django.core.management import call_command

@@ -43,6 +43,8 @@ async def fill_the_window() -> None:
 async def holder_and_other() -> tuple[Process, Process]:
     """Return a process whose large call has the turn, and another."""
     await fill_the_window()
+    # A slow machine fills it to the brim: room for a few small calls, and far from enough for the large one.
+    await asyncio.sleep(0.1)
     holder, other = Process("holder"), Process("other")
     grant = await holder.ask(LARGE)
     assert (grant.delays, grant.binding) == ((), Binding.TOKENS)
