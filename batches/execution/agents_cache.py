@@ -83,7 +83,10 @@ class LoadedAgent:
 
     def model_of(self, bucket: Bucket) -> LoadedModel | None:
         """Return the model that is limited by `bucket`; None where it is none of the version's (any more)."""
-        return next((model for model in self.models if model.bucket == bucket), None)
+        for model in self.models:
+            if model.bucket == bucket:
+                return model
+        return None
 
 
 def load_agent(version_id: int) -> LoadedAgent:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from agents.events import RunFinished
 from agents.llm.pool import ClientPool
+from agents.routing import FixedRoute, Route, Target
 from agents.runner import run_agent
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
@@ -114,23 +115,29 @@ class Executor:
         return end
 
     async def _drive(self, prepared: PreparedRun, spent: Spent, meter: RunMeter | None) -> RunFinished:
-        run = prepared.run
-        keys = prepared.first_keys
+        models = prepared.agent.models
+        if len(models) > 1:
+            async with RunRoute(prepared, self._clients, meter, self._on_broken) as route:
+                return await self._follow(prepared, spent, route)
+        # Most agents have one model: what a choice would cost is saved for each of their rows.
+        (model,) = models
+        async with self._clients.lease(model.provider, model.config) as client:
+            return await self._follow(prepared, spent, FixedRoute(Target(model.name, client, model.price), meter))
+
+    async def _follow(self, prepared: PreparedRun, spent: Spent, route: Route) -> RunFinished:
+        """Return the answer of the run along `route`, and note what happens."""
+        run, keys = prepared.run, prepared.first_keys
         store = self._answers.of(prepared.agent) if self._answers is not None and keys else None
         notes = Notes(spent, is_single=run.batch_id is None)
-        async with (
-            RunRoute(prepared, self._clients, meter, self._on_broken) as route,
-            aclosing(
-                run_agent(
-                    prepared.spec,
-                    prepared.messages,
-                    route,
-                    correlation_id=f"{run.id}-{run.attempt}",
-                    store=store,
-                    first_keys=keys,
-                )
-            ) as events,
-        ):
+        running = run_agent(
+            prepared.spec,
+            prepared.messages,
+            route,
+            correlation_id=f"{run.id}-{run.attempt}",
+            store=store,
+            first_keys=keys,
+        )
+        async with aclosing(running) as events:
             async for event in events:
                 notes.take(event)
                 if isinstance(event, RunFinished):

@@ -135,9 +135,9 @@ class WorkerHost:
         The first is where it is to wait: of a pool the model whose turn it is among those that are free.
         """
         agent = prepared.agent
+        if len(agent.models) == 1:
+            return (self._gate_of(agent.models[0], agent.loaded_at),)
         gates = self._gates_of(agent)
-        if len(gates) == 1:
-            return gates
         fitting = {model.name for model in agent.fitting(prepared.need.prompt_tokens)}
         options = [(model, gate) for model, gate in zip(agent.models, gates, strict=True) if model.name in fitting]
         first = self._balance.choose(agent.version_id, options, self.engine.loop.time())
