@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,13 @@ def test_a_pilot_that_nobody_watches_any_more_is_paused_by_maintenance(
     path = write_rows(tmp_path / "rows.csv", 60)
     arguments = ["batches", "estimate", "echo", str(path), "--pilot", "10"]
     command = subprocess.Popen(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=worker_env, stderr=subprocess.PIPE, text=True
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=worker_env,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background has Ctrl-C ignored, which a process would inherit.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert command.stderr is not None

@@ -222,10 +222,10 @@ def test_one_call_at_a_time_tries_a_model_that_could_not_be_used(
     # More than may start at once, so that rows are left to try it.
     batch = pool.batch(800)
     work = host.engine.submit(run_lease(host, batch.pk))
-    time.sleep(0.8)
+    wait_for(lambda: pool.two.stats()["completed"] >= 100, 10, "the first wave's refusals")
     before = pool.one.stats()["by_fault"]["invalid_key"]
     work.result(timeout=30)
 
     assert pool.models(batch) == {"two/m": 800}
-    # Some five seconds.
+    # Some four seconds.
     assert 1 <= pool.one.stats()["by_fault"]["invalid_key"] - before <= 9
