@@ -16,7 +16,7 @@ import orjson
 
 from agents.abilities import AbilitySet, ToolResult, resolve
 from agents.answers import AnswerStore
-from agents.calling import Calls, Deadline, ms_since
+from agents.calling import CallEvent, Calls, Deadline, ms_since
 from agents.events import (
     AnswerRejected,
     RunFinished,
@@ -67,23 +67,18 @@ async def run_agent(
         step += 1
         run.check_before_call()
         yield StepStarted(step)
-        completion: Completion | None = None
         if stream:
             async with aclosing(calls.stream(step, run.request())) as events:
                 async for event in events:
-                    yield event
-                    if isinstance(event, StepFinished):
-                        completion = run.account(event)
+                    yield run.account(event)
         else:
+            # One generator less for each call: most runs do not stream.
             happened, error = await calls.call(step, run.request())
             for event in happened:
-                yield event
-                if isinstance(event, StepFinished):
-                    completion = run.account(event)
+                yield run.account(event)
             if error is not None:
                 raise error
-        assert completion is not None
-        run.check_after_call()
+        completion = run.check_after_call()
         if completion.tool_calls:
             calls.accept()
             if step < spec.limits.max_steps + run.repairs:
@@ -112,19 +107,23 @@ class _Run:
     usage: Usage = field(default_factory=Usage)
     cost: Decimal = Decimal(0)
     repairs: int = 0
+    answer: Completion | None = None
     deadline: Deadline = field(init=False)
 
     def __post_init__(self) -> None:
         self.deadline = Deadline(self.spec.limits.max_seconds)
 
-    def account(self, event: StepFinished) -> Completion:
-        """Add what a call used; return its answer."""
-        self.usage += event.completion.usage
-        self.cost += event.cost
-        return event.completion
+    def account(self, event: CallEvent) -> CallEvent:
+        """Add what a call used, and remember its answer; return `event` to be told."""
+        if isinstance(event, StepFinished):
+            self.usage += event.completion.usage
+            self.cost += event.cost
+            self.answer = event.completion
+        return event
 
     def check_before_call(self) -> None:
         """Raise WorkError where nothing is left for another call."""
+        self.answer = None
         limits = self.spec.limits
         if self.deadline.is_over:
             raise self.deadline.error()
@@ -134,13 +133,15 @@ class _Run:
         if limits.max_cost is not None and self.cost >= limits.max_cost and self.cost:
             raise self._out_of_money()
 
-    def check_after_call(self) -> None:
-        """Raise WorkError where the call went over a limit."""
+    def check_after_call(self) -> Completion:
+        """Return the call's answer. Raises WorkError where it went over a limit."""
         limits = self.spec.limits
         if limits.max_tokens is not None and self.usage.total_tokens > limits.max_tokens:
             raise self._out_of_tokens()
         if limits.max_cost is not None and self.cost > limits.max_cost:
             raise self._out_of_money()
+        assert self.answer is not None
+        return self.answer
 
     async def use_tools(self, completion: Completion, step: int) -> AsyncIterator[ToolStarted | ToolFinished]:
         """Call the tools that the model asks for, all at once; add their results to the conversation, in order."""

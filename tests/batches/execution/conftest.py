@@ -7,6 +7,11 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
+from batches.execution import agents_cache
+from batches.execution import heartbeat as heartbeat_module
+from batches.execution import host as host_module
+from batches.execution.host import WorkerHost
+
 
 @pytest.fixture
 def own_journals(tmp_path: Path, settings: LazySettings) -> None:
@@ -20,3 +25,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     yield loop
     loop.close()
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerHost]:
+    """A host that looks for changes of batches and agents ten times a second."""
+    monkeypatch.setattr(heartbeat_module, "REFRESH_SECONDS", 0.1)
+    monkeypatch.setattr(agents_cache, "FRESH_SECONDS", 0.1)
+    monkeypatch.setattr(host_module, "FRESH_SECONDS", 0.1)
+    running = WorkerHost()
+    yield running
+    running.stop()

@@ -1,7 +1,6 @@
 """What a worker does when a provider refuses: pauses, blocks, waits; with real rows and the simulated provider."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,8 +10,6 @@ from django.conf import LazySettings
 from django.utils import timezone
 
 from agents.models import AgentVersion
-from batches.execution import agents_cache
-from batches.execution import heartbeat as heartbeat_module
 from batches.execution import host as host_module
 from batches.execution.blocks import store_block
 from batches.execution.claims import claim_batch
@@ -31,16 +28,6 @@ from workers.ratelimit.types import Bucket
 from workers.redis import connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerHost]:
-    monkeypatch.setattr(heartbeat_module, "REFRESH_SECONDS", 0.1)
-    monkeypatch.setattr(agents_cache, "FRESH_SECONDS", 0.1)
-    monkeypatch.setattr(host_module, "FRESH_SECONDS", 0.1)
-    running = WorkerHost()
-    yield running
-    running.stop()
 
 
 def version_with(fields: dict[str, Any] | None = None, **simulated: Any) -> AgentVersion:

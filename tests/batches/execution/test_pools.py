@@ -10,9 +10,7 @@ import pytest
 
 from agents.models import AgentVersion
 from agents.services import create_agent
-from batches.execution import agents_cache, blocks
-from batches.execution import heartbeat as heartbeat_module
-from batches.execution import host as host_module
+from batches.execution import blocks
 from batches.execution.host import WorkerHost
 from batches.execution.lease_loop import run_lease
 from batches.models import Attempt, Batch, Run, RunEvent, RunEventKind
@@ -29,16 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def servers() -> Iterator[tuple[ProviderServer, ProviderServer]]:
     with ProviderServer() as first, ProviderServer() as second:
         yield first, second
-
-
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkerHost]:
-    monkeypatch.setattr(heartbeat_module, "REFRESH_SECONDS", 0.1)
-    monkeypatch.setattr(agents_cache, "FRESH_SECONDS", 0.1)
-    monkeypatch.setattr(host_module, "FRESH_SECONDS", 0.1)
-    running = WorkerHost()
-    yield running
-    running.stop()
 
 
 @dataclass
