@@ -78,15 +78,22 @@ class AgentVersion(models.Model):
     parameters = models.JSONField(default=dict, blank=True, help_text="Passed to the model, e.g. temperature.")
     output_schema = models.JSONField(null=True, blank=True, help_text="JSON schema of the answer.")
     abilities = models.JSONField(default=list, blank=True, help_text='E.g. ["calculator", "now"].')
-    operation = models.CharField(max_length=20, choices=Operation.choices, default=Operation.CHAT)
+    operation = models.CharField(
+        max_length=20, choices=Operation.choices, default=Operation.CHAT, db_default=Operation.CHAT
+    )
     attachments = models.JSONField(
-        default=list, blank=True, help_text="Columns that hold an image or a file: a data: URL or an https URL."
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Columns that hold an image or a file: a data: URL or an https URL.",
     )
     cache_seconds = models.PositiveIntegerField(
         null=True, blank=True, help_text="How long an answer serves identical requests; empty: never."
     )
     max_repairs = models.PositiveSmallIntegerField(
-        default=2, help_text="How often the model is asked again when its answer breaks the output schema."
+        default=2,
+        db_default=2,
+        help_text="How often the model is asked again when its answer breaks the output schema.",
     )
     max_steps = models.PositiveIntegerField(default=10, validators=[MinValueValidator(1)])
     max_tokens = models.PositiveIntegerField(

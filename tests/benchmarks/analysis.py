@@ -1,7 +1,9 @@
 """Questions over the results of one large batch: by a field of the answer, by code, by latency; data frames."""
 
-import os
+import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,10 +15,10 @@ from batches.models import Batch, Run
 from batches.results import BatchResults
 from batches.states import BatchState, RunState
 from tests.support.factories import make_agent
+from tests.support.worker_harness import ROOT
 
 from .figure import Figure
 from .rig.case import Size
-from .rig.meter import Meter
 from .rig.rig import Rig
 from .rig.rows import write_csv
 from .rig.work import Work
@@ -52,15 +54,22 @@ def run(rig: Rig, size: Size) -> Iterator[Figure]:
         aim = "1 s" if name in AIMED and rig.database == "postgresql" else ""
         yield Figure(name, f"{statistics.median(taken):.2f} s (best {min(taken):.2f} s)", aim)
     for library in ("pandas", "polars"):
-        with Meter([os.getpid()]) as meter:
-            taken = _seconds(lambda library=library: results.frame(library))
-        yield Figure(f"frame of {library}", f"{taken:.0f} s, {meter.growth_mb:,.0f} MB")
+        took = _frame(rig, library, batch)
+        yield Figure(f"frame of {library}", f"{took['seconds']:.0f} s, {took['mb']:,.0f} MB")
 
 
 def _seconds(ask: Callable[[], object]) -> float:
     started = time.perf_counter()
     ask()
     return time.perf_counter() - started
+
+
+def _frame(rig: Rig, library: str, batch: Batch) -> dict[str, float]:
+    """Return the seconds and the MB that a frame of the batch took, in a process of its own."""
+    command = [sys.executable, "-m", "tests.benchmarks.frame_client", library, str(batch.pk)]
+    made = subprocess.run(command, cwd=ROOT, env=rig.worker_env(), capture_output=True, text=True, check=True)
+    took: dict[str, float] = json.loads(made.stdout)
+    return took
 
 
 def _finished_batch(rig: Rig, rows: int) -> Batch:
