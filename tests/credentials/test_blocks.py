@@ -104,7 +104,7 @@ def test_the_command_lifts_one_model_and_says_what_still_holds_it(credential: Cr
 
 def test_the_command_needs_a_credential_and_redis(credential: Credential, settings) -> None:
     assert run_command("models", "unblock", "other").code == 2
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.REDIS_URL_GIVEN, settings.REDIS_URL = True, "redis://127.0.0.1:1/0"
     result = run_command("models", "unblock", "main")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: Redis does not answer, so the workers were not told of main")

@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from workers.processes import dies_with_parent
 
 from .documents import ROOT
 
@@ -101,6 +105,19 @@ class Newcomer:
         command = [str(self.checkout / ".venv/bin/python"), "-c", _PREPARE]
         subprocess.run(command, cwd=self.checkout, env=self._environment, check=True, capture_output=True)
         shutil.copytree(self.data_dir, made)
+
+    def start(self, command: str, log: Path) -> "subprocess.Popen[bytes]":
+        """Start a command that goes on while others run; what it says goes to the file `log`."""
+        with log.open("wb") as said:
+            return subprocess.Popen(
+                shlex.split(command),
+                cwd=self.checkout,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                preexec_fn=dies_with_parent(signal.SIGKILL),
+            )
 
     def run(self, block: Block) -> subprocess.CompletedProcess[str]:
         """Run a block as it stands; its output is returned with the errors in it."""

@@ -66,9 +66,17 @@ def network_error(error: Exception, secret: str) -> WorkError:
         return cannot_be_sent(type(error).__name__)
     if isinstance(error, aiohttp.ClientResponseError):
         return WorkError(ErrorCode.BAD_RESPONSE, f"the server's answer is not valid HTTP ({type(error).__name__})")
-    # Its text would be what the server had sent so far.
-    said = "" if isinstance(error, aiohttp.ServerDisconnectedError) else clean_message(str(error), secret)
-    return ConnectionFailed(f"the connection failed: {said or type(error).__name__}", _fault(error))
+    return ConnectionFailed(f"the connection failed: {_told(error, secret)}", _fault(error))
+
+
+def _told(error: Exception, secret: str) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        # Its text would be what the server had sent so far.
+        return type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorError) and _fault(error) is ConnectionFault.REFUSED:
+        # The library names each address that it tried, and its TLS settings.
+        return clean_message(f"{error.host}:{error.port} refuses connections", secret)
+    return clean_message(str(error), secret) or type(error).__name__
 
 
 def _fault(error: Exception) -> ConnectionFault:

@@ -1,6 +1,6 @@
 """`manage.py models`: the limits and prices of a credential's models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -15,6 +15,7 @@ from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import ProviderModel, User
 from credentials.selectors import get_credential
 from credentials.services import ModelLimits, set_model, unblock
+from workers.embedded.valkey import ensure_redis, stop_if_mine
 from workers.errors import InvalidInput, ServerUnavailable
 from workers.ratelimit.types import Binding
 
@@ -63,7 +64,12 @@ class Command(ArboretumCommand):
         rows = known_models(user, one)
         headers = ("credential", "model", *OPTIONS, "set here")
         cells = [
-            (row.credential.name, row.name, *(row.values[field] for field, _, _ in OPTIONS.values()), row.is_overridden)
+            (
+                row.credential.name,
+                row.name,
+                *map(_shown, _in_order(row.values)),
+                row.is_overridden,
+            )
             for row in rows
         ]
         empty = "No models are known. Prices are set with: python manage.py models set CREDENTIAL MODEL --input-price P"
@@ -74,10 +80,13 @@ class Command(ArboretumCommand):
         """Lift the blocks of a credential, or of one model of it."""
         credential, model = get_credential(user, options["credential"]), options["model"]
         what = credential.name if model is None else f"{credential.name}/{model}"
+        ensure_redis()
         try:
             was_blocked = unblock(credential, model)
         except RedisError as error:
             raise ServerUnavailable(f"Redis does not answer, so the workers were not told of {what}: {error}") from None
+        finally:
+            stop_if_mine()
         data = {"credential": credential.name, "model": model, "was_blocked": was_blocked}
         self.emit(data, f"Unblocked {what}." if was_blocked else f"{what} was not blocked.")
         if model is not None and (until := credential.blocked_until) is not None and until > timezone.now():
@@ -120,11 +129,23 @@ def _number(option: str, text: str, kind: Callable[[str], int | Decimal]) -> int
 
 def _cells(model: ModelState, *, is_live: bool) -> tuple[Any, ...]:
     limits, now = model.limits, model.now
-    own = [getattr(limits, field, None) for field, _, _ in OPTIONS.values()]
+    own = [_shown(getattr(limits, field, None)) for field, _, _ in OPTIONS.values()]
     if not is_live:
         return (model.credential.name, model.name, *own, "?", "?", "unknown", _time(model.blocked_until))
     calls, waiting = (now.in_flight, now.waiting) if now else (0, 0)
     return (model.credential.name, model.name, *own, calls, waiting, _holding(model), _time(_until(model)))
+
+
+def _in_order(values: Mapping[str, Any]) -> list[Any]:
+    return [values[field] for field, _, _ in OPTIONS.values()]
+
+
+def _shown(value: int | Decimal | None) -> int | Decimal | None:
+    """Return a limit as it is, and a price with as many decimals as it needs, but two at least."""
+    if not isinstance(value, Decimal):
+        return value
+    whole, _, decimals = f"{value:f}".partition(".")
+    return Decimal(f"{whole}.{decimals.rstrip('0'):0<2}")
 
 
 def _holding(model: ModelState) -> str | None:
