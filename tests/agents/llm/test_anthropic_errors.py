@@ -39,6 +39,8 @@ def error(
         (400, "invalid_request_error", "You have reached your specified API usage limits.", "quota_exhausted"),
         (400, "invalid_request_error", "Output blocked by content filtering policy", "content_policy"),
         (401, "authentication_error", "invalid x-api-key", "invalid_key"),
+        (401, "invalid_request_error", "Incorrect API key provided.", "invalid_key"),
+        (404, "invalid_request_error", "The model does not exist.", "not_found"),
         (402, "billing_error", "Billing", "quota_exhausted"),
         (403, "permission_error", "Not allowed", "invalid_key"),
         (404, "not_found_error", "model: claude-x", "not_found"),
@@ -83,6 +85,7 @@ def test_exact_cause_counts_before_the_type(cause: str, code: str):
         (529, b"", "overloaded"),
         (418, b"[]", "invalid_request"),
         (400, b'{"error": "odd"}', "invalid_request"),
+        (401, b'{"error": {"type": "invalid_request_error", "message": "No."}}', "invalid_key"),
         (400, b'{"error": {"type": ["x"], "message": 5, "details": []}}', "invalid_request"),
     ],
 )

@@ -58,6 +58,9 @@ def error_of_response(status: int, headers: Mapping[str, str], body: bytes, secr
     detail = _detail(body)
     message = str(detail.get("message") or "")
     code = _by_body(detail, message) or code_of_status(status, body, _BY_STATUS)
+    if detail and code is ErrorCode.INVALID_REQUEST:
+        # Gateways that speak this API give the type of a bad request to refused keys as well.
+        code = _BY_STATUS.get(status, code)
     limits = told_headers(headers) if status == 429 else {}
     # Of the body nothing but its words: the wait stands in a header.
     said = {"message": message} if detail else {}
