@@ -1,7 +1,8 @@
 """What the runner tells while an agent runs: plain values, in order, no database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 from workers.errors import WorkError
@@ -50,11 +51,15 @@ class AnswerRejected:
 
 @dataclass(frozen=True, slots=True)
 class FailedOver:
-    """A call to `model` (credential/model) failed with `error`; the next one goes to another model of the pool."""
+    """A call to `model` (credential/model) failed with `error`; the next one goes to another model of the pool.
+
+    `at` says when, by `perf_counter`: without a stream it is told only after the whole call.
+    """
 
     step: int
     model: str
     error: WorkError
+    at: float = field(default_factory=perf_counter, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """What is kept of a run's events: what it used, and what a person may ask for tomorrow."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from time import perf_counter
 
 from django.utils import timezone
 
@@ -36,9 +38,9 @@ class Notes:
                 self._keep_step()
                 data = {"step": step, "problem": clipped(problem), "answer": clipped(answer)}
                 self._keep(RunEventKind.REJECTED, data)
-            case FailedOver(step=step, model=model, error=error):
+            case FailedOver(step=step, model=model, error=error, at=at):
                 data = {"step": step, "model": model, "code": str(error.code), "message": clipped(error.message)}
-                self._keep(RunEventKind.FAILED_OVER, data)
+                self._keep(RunEventKind.FAILED_OVER, data, ago=max(0.0, perf_counter() - at))
             case ToolStarted(step=step, call=call):
                 data = {"step": step, "id": clipped(call.id), "name": clipped(call.name)}
                 self._keep(RunEventKind.TOOL_CALL, data | {"arguments": clipped(call.arguments)})
@@ -66,8 +68,8 @@ class Notes:
             self._keep(RunEventKind.STEP, step_data(self._unkept))
             self._unkept = None
 
-    def _keep(self, kind: RunEventKind, data: Mapping[str, object]) -> None:
-        self._spent.events.append(EventRecord(kind, dict(data), timezone.now()))
+    def _keep(self, kind: RunEventKind, data: Mapping[str, object], *, ago: float = 0.0) -> None:
+        self._spent.events.append(EventRecord(kind, dict(data), timezone.now() - timedelta(seconds=ago)))
 
 
 def _tool_result(event: ToolFinished) -> dict[str, object]:

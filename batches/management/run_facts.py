@@ -14,15 +14,19 @@ _OF_EVENTS = ("attempt", "kind", "data", "created_at")
 
 
 def run_facts(run: Run) -> dict[str, Any]:
-    """Return a run as JSON-ready data. Costs queries where the agent was not fetched with it."""
+    """Return a run as JSON-ready data. Costs queries where agent and credential were not fetched with it.
+
+    `model` is the one that answered; else, as in a result record, the version's own.
+    """
+    version = run.agent_version
     return {
         "id": run.pk,
         "batch": run.batch_id,
         "index": None if run.batch_id is None else run.index,
         "custom_id": run.custom_id,
         "state": run.state,
-        "agent": str(run.agent_version),
-        "model": run.model,
+        "agent": str(version),
+        "model": run.model or f"{version.credential.name}/{version.model}",
         "is_cached": run.is_cached,
         "input": run.input,
         "output": run.output,

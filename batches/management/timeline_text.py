@@ -53,8 +53,10 @@ def timeline_lines(moments: Sequence[Moment], width: int, *, has_colour: bool) -
     left = _TIMES_WIDTH + (BAR_WIDTH + 2 if has_bars else 0)
     header = _TIMES.format("START", "TIME") + (" " * (BAR_WIDTH + 2) if has_bars else "") + "WHAT"
     lines = [header]
+    last_calls = {moment.attempt: moment.step for moment in moments if moment.kind is MomentKind.CALL}
     for moment in moments:
-        first, *others = wrapped(_what(moment), max(10, width - left))
+        what = _what(moment, is_last=moment.step >= last_calls.get(moment.attempt, 0))
+        first, *others = wrapped(what, max(10, width - left))
         time = "" if moment.seconds is None else seconds_text(moment.seconds)
         bar = _bar(moment, *scale) if has_bars else ""
         colour = RED if moment.is_error and moment.kind is not MomentKind.REJECTED else _COLOURS[moment.kind]
@@ -87,7 +89,8 @@ def _bar(moment: Moment, begin: float, end: float) -> str:
     return (" " * first + filled).ljust(BAR_WIDTH)[:BAR_WIDTH] + "  "
 
 
-def _what(moment: Moment) -> str:
+def _what(moment: Moment, *, is_last: bool) -> str:
+    """Return what happened; `is_last`: no call of the attempt came after it."""
     match moment.kind:
         case MomentKind.WAITING:
             return "waiting"
@@ -98,7 +101,7 @@ def _what(moment: Moment) -> str:
         case MomentKind.TOOL:
             return f"  tool {moment.name}" + (f" failed: {moment.detail}" if moment.is_error else "")
         case MomentKind.REJECTED:
-            return f"  asked again: {moment.detail}"
+            return f"  {'rejected' if is_last else 'asked again'}: {moment.detail}"
     return f"  {moment.name} failed, another model is asked: {moment.detail}"
 
 

@@ -26,7 +26,9 @@ def timeline_of(
         whole = _attempt(attempt, clock)
         moments += _waiting(attempt.number, end, whole.start)
         inside = _inside(attempt, events.get(attempt.number, ()), clock)
-        moments += [whole, *(inside or _calls_without_events(run, attempt, whole))]
+        moments += [whole, *inside]
+        if not any(moment.kind is MomentKind.CALL for moment in inside):
+            moments += _calls_without_events(run, attempt, whole, inside)
         end = max(end, whole.start + (whole.seconds or 0.0))
     if run.state not in TERMINAL_RUN_STATES and (run.attempt <= len(attempts)):
         moments += _waiting(run.attempt + 1, end, clock.seconds(now))
@@ -67,15 +69,20 @@ def _waiting(attempt: int, begin: float, end: float) -> Iterable[Moment]:
         yield Moment(MomentKind.WAITING, attempt, begin, end - begin)
 
 
-def _calls_without_events(run: Run, attempt: Attempt, whole: Moment) -> Iterable[Moment]:
-    """Return the call of a batch row that made one and no more: its attempt tells all of it."""
+def _calls_without_events(run: Run, attempt: Attempt, whole: Moment, before: Sequence[Moment]) -> Iterable[Moment]:
+    """Return the call of a batch row that made one and no more: its attempt tells all of it.
+
+    `before` it other models of a pool may have failed: then it began with the last failure.
+    """
     if not attempt.steps:
         return
+    end = whole.start + (whole.seconds or 0.0)
+    start = min(end, max([whole.start, *(moment.start for moment in before)]))
     yield Moment(
         MomentKind.CALL,
         attempt.number,
-        whole.start,
-        whole.seconds,
+        start,
+        whole.seconds if start == whole.start else end - start,
         name=attempt.model,
         step=attempt.steps,
         calls=attempt.steps,

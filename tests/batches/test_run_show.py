@@ -133,6 +133,22 @@ def test_the_timeline_fits_its_width(width):
     assert ("█" in "".join(lines)) is (width >= 70)
 
 
+def test_only_an_answer_that_was_asked_for_again_says_so():
+    kinds = [(MomentKind.CALL, 1), (MomentKind.REJECTED, 1), (MomentKind.CALL, 2), (MomentKind.REJECTED, 2)]
+    moments = [Moment(kind, 1, float(step), 0.5, "sim/a", "Bad.", step, calls=1) for kind, step in kinds]
+    lines = timeline_lines(moments, 100, has_colour=False)
+    assert [line.split("  ")[-1].strip() for line in lines if line.endswith(": Bad.")] == [
+        "asked again: Bad.",
+        "rejected: Bad.",
+    ]
+
+
+def test_the_model_is_told_also_where_there_was_no_choice():
+    run = make_batch(rows=1, owner=make_superuser()).runs.get()
+    version = run.agent_version
+    assert show(run.pk, "--json").data["model"] == f"{version.credential.name}/{version.model}"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.004, "0.00 s"), (9.99, "9.99 s"), (12.34, "12.3 s"), (200, "3 min 20 s"), (9000, "150 min 0 s")],

@@ -70,7 +70,8 @@ class Command(ArboretumCommand):
 
     def list(self, user: User, options: dict[str, Any]) -> int:
         """List the latest single runs that the user may see."""
-        runs = Run.objects.visible_to(user).singles().select_related("agent_version__agent").order_by("-id")[:LISTED]
+        related = ("agent_version__agent", "agent_version__credential")
+        runs = Run.objects.visible_to(user).singles().select_related(*related).order_by("-id")[:LISTED]
         found = [run_facts(run) for run in runs]
         rows = [[money(run[column]) if column == "cost" else run[column] for column in _LIST] for run in found]
         self.emit(found, self.table(_LIST, rows, "No single runs yet: `manage.py runs start --help`.", _COLOURS))

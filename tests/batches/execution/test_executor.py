@@ -1,6 +1,7 @@
 """The executor: from a claimed run to its outcome, with a real simulated provider and no worker process."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from agents.events import StepFinished
+from agents.events import FailedOver, StepFinished
 from agents.llm.pool import ClientPool
 from agents.llm.types import MOST_TOKENS, Completion, Usage
 from agents.models import AgentVersion
@@ -257,3 +258,10 @@ def test_an_answer_counts_as_cached_where_nobody_was_asked(cached: list[bool], e
     for step, is_cached in enumerate(cached, start=1):
         notes.take(StepFinished(step, Completion("x", is_cached=is_cached), Decimal(0), 1))
     assert spent.is_cached is expected
+
+
+def test_a_failure_is_told_for_when_it_happened_not_for_when_another_model_had_answered() -> None:
+    spent = Spent(timezone.now(), "")
+    failed = FailedOver(1, "sim/a", WorkError(ErrorCode.OVERLOADED, "Busy."), at=time.perf_counter() - 30)
+    Notes(spent, is_single=False).take(failed)
+    assert 29 < (timezone.now() - spent.events[0].at).total_seconds() < 40

@@ -100,6 +100,19 @@ def test_a_row_with_one_plain_call_is_told_by_its_attempt():
     assert [said.text for said in story.conversation()] == ["row 0", "row 0"]
 
 
+def test_a_row_whose_first_model_failed_tells_the_call_that_answered():
+    run = make_batch(rows=1).runs.get()
+    Run.objects.filter(pk=run.pk).update(state="succeeded", attempt=1, output="row 0", model="sim/b")
+    run.refresh_from_db()
+    add_attempt(run, 1, run.created_at, at=0, seconds=3, steps=1, model="sim/b", input_tokens=7)
+    failure = {"step": 1, "model": "sim/a", "code": "connection", "message": "Refused."}
+    add_event(run, 1, run.created_at + timedelta(seconds=1), "failed_over", failure)
+
+    told = [(moment.kind, moment.name, moment.start, moment.seconds) for moment in run_story(run).timeline[1:]]
+
+    assert told == [(KIND.FAILED_OVER, "sim/a", 1.0, None), (KIND.CALL, "sim/b", 1.0, 2.0)]
+
+
 def test_a_run_that_waits_says_for_how_long_and_what_it_will_be_told():
     run = make_single_run()
     Run.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(seconds=30))
