@@ -8,7 +8,8 @@ from redis.exceptions import RedisError
 from rich.console import Console
 
 from batches.models import Batch
-from batches.states import TERMINAL_BATCH_STATES
+from batches.states import TERMINAL_BATCH_STATES, BatchState
+from credentials.management.output import one_line
 from workers.presence import live_workers
 
 from .progress import ProgressDisplay
@@ -39,10 +40,10 @@ def watch(
     """Show the progress of `batch` on `console` until it has ended, and return it as it then is.
 
     `is_over` may tell another end, `shown` what to show of it. One row is read four times a second. Says once when no
-    worker is alive, and once when the database does not answer; then it waits until it does. Ctrl-C raises
-    KeyboardInterrupt.
+    worker is alive, and once when the database does not answer; then it waits until it does; and whenever the batch is
+    paused, why. Ctrl-C raises KeyboardInterrupt.
     """
-    worker_check, told = 0.0, False
+    worker_check, told, paused = 0.0, False, ""
     with ProgressDisplay(console) as display:
         row = PatientRow(batch, display.say)
         while True:
@@ -50,12 +51,23 @@ def watch(
                 display.show(shown(batch))
             if is_over(batch):
                 return batch
+            before, paused = paused, _pause(batch)
+            if paused not in ("", before):
+                display.say(paused)
             if not told and time.monotonic() > worker_check:
                 worker_check = time.monotonic() + WORKERS_SECONDS
                 told = not has_workers("batch")
                 if told:
                     display.say(NO_WORKER)
             time.sleep(POLL_SECONDS)
+
+
+def _pause(batch: Batch) -> str:
+    """Return what to say of a batch that is paused, else nothing."""
+    if batch.state != BatchState.PAUSED:
+        return ""
+    why = f": {one_line(batch.state_reason)}" if batch.state_reason else "."
+    return f"Batch {batch.pk} is paused{why}\nGo on with it: manage.py batches resume {batch.pk}"
 
 
 class PatientRow:

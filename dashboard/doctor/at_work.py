@@ -6,7 +6,9 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from batches.execution.claims import due_rows, runnable_batches
-from batches.models import Lease
+from batches.execution.pilots import pilot_reason
+from batches.models import Batch, Lease
+from batches.states import BatchState
 from workers.code import code_fingerprint
 from workers.presence import WorkerPresence, live_workers
 
@@ -16,6 +18,8 @@ from .findings import Finding, Level, ok, problem, warning
 SILENT_SECONDS = 7.0
 START = "Start one: .venv/bin/celery -A arboretum worker"
 NAMED = 10
+# Whoever ran a pilot means to decide about the rest.
+PILOT = pilot_reason(0).partition("0")[0]
 
 
 def look_at_workers() -> Iterator[Finding]:
@@ -34,7 +38,8 @@ def look_at_workers() -> Iterator[Finding]:
         if silent >= SILENT_SECONDS:
             yield warning(f"{worker.name} has been silent for {silent:.0f} s.", "Look whether it hangs; its log says.")
     busy, slots = sum(worker.busy for worker in workers), sum(worker.slots for worker in workers)
-    yield ok(f"{len(workers)} workers, {busy:,} of {slots:,} slots busy.", workers=[worker.name for worker in workers])
+    number = "1 worker" if len(workers) == 1 else f"{len(workers):,} workers"
+    yield ok(f"{number}, {busy:,} of {slots:,} slots busy.", workers=[worker.name for worker in workers])
 
 
 def _other_code(workers: list[WorkerPresence]) -> Iterator[Finding]:
@@ -46,7 +51,7 @@ def _other_code(workers: list[WorkerPresence]) -> Iterator[Finding]:
 
 
 def look_at_batches() -> Iterator[Finding]:
-    """Running batches with rows to do that no process has in hand."""
+    """Running batches with rows to do that no process has in hand, and batches that were paused for a fault."""
     running = list(runnable_batches())
     live = Lease.objects.filter(released_at=None, expires_at__gt=Now(), batch__in=running)
     at_work = set(live.values_list("batch", flat=True))
@@ -58,5 +63,12 @@ def look_at_batches() -> Iterator[Finding]:
             f"{START}; or: python manage.py batches watch {batch.pk} --start-workers",
             {"batch": batch.pk},
         )
+    paused = Batch.objects.filter(state=BatchState.PAUSED).exclude(state_reason="")
+    for batch in paused.exclude(state_reason__startswith=PILOT).order_by("-pk")[:NAMED]:
+        yield warning(
+            f"Batch {batch.pk} ({batch}) is paused, {batch.remaining:,} rows are left: {batch.state_reason}",
+            f"Then: python manage.py batches resume {batch.pk}",
+            batch=batch.pk,
+        )
     if not idle:
-        yield ok(f"{len(running)} running batches, all at work." if running else "No batch is running.")
+        yield ok(f"Running batches, all at work: {len(running):,}." if running else "No batch is running.")

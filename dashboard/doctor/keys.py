@@ -55,7 +55,9 @@ def look_online() -> Iterator[Finding]:
             yield ok(f"{credential.name} works: {len(check.models)} models, {check.latency_ms} ms.")
         else:
             text = f"{credential.name} does not work: {check.error.message} ({check.error.code})"
-            yield problem(text, f"Try it by itself: python manage.py credentials check {credential.name}")
+            yield problem(
+                text, check.advice or f"Try it by itself: python manage.py credentials check {credential.name}"
+            )
     if not credentials:
         yield ok("No active credentials.")
 

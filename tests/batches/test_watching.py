@@ -57,3 +57,16 @@ def test_a_fault_that_is_no_outage_is_raised(outage: list[Exception], console: C
     outage.append(Batch.DoesNotExist())
     with pytest.raises(Batch.DoesNotExist):
         watch(make_batch(rows=1), console)
+
+
+def test_why_a_batch_is_paused_is_said_once_with_what_to_do(
+    outage: list[Exception], console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_batch(rows=1)
+    Batch.objects.update(state=BatchState.PAUSED, state_reason="The key was refused of credential 'sim'.")
+    states = iter([BatchState.PAUSED] * 3 + [BatchState.COMPLETED])
+
+    watch(batch, console, is_over=lambda _: next(states) == BatchState.COMPLETED)
+
+    assert console.file.getvalue().count("is paused: The key was refused of credential 'sim'.") == 1
+    assert f"manage.py batches resume {batch.pk}" in console.file.getvalue()

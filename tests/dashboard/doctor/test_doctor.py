@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from batches.execution.journal import journal_path
+from batches.execution.pilots import pilot_reason
 from batches.states import BatchState
 from credentials.models import ProviderModel
 from dashboard.doctor import installation, machine, stores
@@ -213,6 +214,7 @@ def test_online_each_key_is_shown_to_its_provider() -> None:
         findings = list(look_online())
         assert "right works: 2 models" in found(findings, Level.OK)
         assert found(findings).startswith("wrong does not work: ")
+        assert "--key-env VARIABLE" in found(findings)
         result = run_command("doctor", "--online")
     assert result.code == 1
     assert "(invalid_key)" in result.out
@@ -241,6 +243,16 @@ class TestAtWork:
         assert only_ok(look_at_batches())
         batch = make_batch(rows=2, state=BatchState.RUNNING)
         assert f"Nobody works on batch {batch.pk}" in found(look_at_batches())
+
+    @pytest.mark.django_db
+    def test_a_batch_that_was_paused_for_a_fault(self) -> None:
+        make_batch(rows=2, state=BatchState.PAUSED)
+        make_batch(rows=2, state=BatchState.PAUSED, state_reason=pilot_reason(20))
+        assert only_ok(look_at_batches())
+        batch = make_batch(rows=2, state=BatchState.PAUSED, state_reason="The key was refused of credential 'a'.")
+        warned = found(look_at_batches(), Level.WARNING)
+        assert f"Batch {batch.pk} " in warned
+        assert "2 rows are left: The key was refused of credential 'a'. -> Then: " in warned
 
 
 class TestMachine:
