@@ -117,6 +117,8 @@ def _check_model_parameters(credential: Credential, model: str, content: Mapping
     if content["operation"] == Operation.CHAT:
         provider_type(credential.provider).check_parameters(model, content["parameters"])
         return
+    if not provider_type(credential.provider).has_embeddings:
+        raise InvalidInput(f"operation: the provider '{credential.provider}' has no embeddings; choose another's model")
     check_fields(content["parameters"], EMBEDDING_PARAMETERS)
     for name in ("output_schema", "abilities", "attachments"):
         if content[name]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from agents.files import read_text
 from agents.models import Operation
+from agents.pools import parse_pool
 from agents.schema_sources import schema_of
 from agents.validation import VersionChanges
 from workers.errors import InvalidInput
@@ -62,6 +63,8 @@ def version_changes(options: dict[str, Any]) -> VersionChanges:
     for field, name in (("pool", "pool"), ("attachments", "attach")):
         if options[name] is not None:
             changes[field] = [] if options[name] == ["none"] else options[name]
+    if changes.get("pool"):
+        _check_model_beside_pool(changes)
     if options["operation"] is not None:
         changes["operation"] = options["operation"]
     if options["cache"] is not None:
@@ -69,6 +72,15 @@ def version_changes(options: dict[str, Any]) -> VersionChanges:
     limits = ("max_steps", "max_tokens", "max_seconds", "max_cost", "max_repairs")
     changes["limits"] = {name: _limit(options[name]) for name in limits if options[name] is not None}
     return cast(VersionChanges, changes)
+
+
+def _check_model_beside_pool(changes: dict[str, Any]) -> None:
+    """Raise InvalidInput for a model that would be passed over: a pool's own model is its first member."""
+    first = parse_pool(changes["pool"])[0]
+    for name, own in (("credential", first.credential), ("model", first.model)):
+        if changes.get(name, own) != own:
+            member = f"{first.credential}/{first.model}"
+            raise InvalidInput(f"--{name}: with a pool it is that of the first member, {member}; leave it out")
 
 
 def seconds(option: str, text: str) -> int:

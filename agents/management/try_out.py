@@ -43,6 +43,8 @@ class Outcome:
                 "input_tokens": self.usage.input_tokens,
                 "output_tokens": self.usage.output_tokens,
                 "total_tokens": self.usage.total_tokens,
+                "cached_tokens": self.usage.cached_tokens,
+                "reasoning_tokens": self.usage.reasoning_tokens,
             },
             "cost": self.cost,
             "latency_ms": self.latency_ms,
@@ -53,7 +55,11 @@ class Outcome:
         """Return what it used, on one line."""
         cost = f"${self.cost.normalize():f}" if self.cost else "no cost"
         steps = f"{self.steps} step{'' if self.steps == 1 else 's'}"
-        tokens = f"{self.usage.input_tokens:,} + {self.usage.output_tokens:,} tokens (input + output)"
+        usage = self.usage
+        parts = [(usage.cached_tokens, "cached"), (usage.reasoning_tokens, "reasoning")]
+        more = ", ".join(f"{count:,} {name}" for count, name in parts if count)
+        which = f"input + output; {more}" if more else "input + output"
+        tokens = f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens ({which})"
         return f"{self.latency_ms:,} ms, {steps}, {tokens}, {cost}"
 
 

@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from agents.llm.types import Usage
+from agents.management.try_out import Outcome
 from agents.models import Agent, AgentVersion
 from agents.services import update_agent
 from tests.support.commands import run_command
@@ -34,6 +36,21 @@ def test_create_says_what_it_made(sim):
 
     assert (result.code, result.out, result.err) == (0, "Created triage@1 on sim/sim-1.\n", "")
     assert Agent.objects.get().owner.username == "admin"
+
+
+def test_a_model_that_a_pool_would_pass_over_is_refused(sim):
+    pool = ("--pool", "sim/sim-2=3", "--pool", "sim/sim-1")
+    result = create(*pool)
+    assert result.code == 2
+    assert "--model: with a pool it is that of the first member, sim/sim-2; leave it out" in result.err
+    assert create("--model", "sim-2", *pool).code == 0
+
+
+def test_embeddings_are_refused_where_the_provider_has_none(admin):
+    make_credential(admin, name="sim", provider="anthropic", key="sk-x")
+    result = create("--operation", "embeddings")
+    assert result.code == 2
+    assert "operation: the provider 'anthropic' has no embeddings" in result.err
 
 
 def test_create_takes_everything_a_version_is_made_of(sim, tmp_path):
@@ -307,3 +324,9 @@ def test_drafts_are_tried_out_but_no_paused_or_archived_agents(admin, state, cod
 
     assert result.code == code, result.err
     assert (f"agent 'echo' is {state}" in result.err) is bool(code)
+
+
+def test_a_try_out_tells_what_was_cached_and_thought():
+    outcome = Outcome(usage=Usage(1200, 50, cached_tokens=1000, reasoning_tokens=40), steps=1)
+    assert "1,200 + 50 tokens (input + output; 1,000 cached, 40 reasoning)" in outcome.facts()
+    assert outcome.as_dict()["usage"]["reasoning_tokens"] == 40

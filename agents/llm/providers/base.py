@@ -80,6 +80,11 @@ class ProviderType(Protocol):
     # Where calls go when the credential has no base URL; empty where it must have one.
     default_base_url: str
 
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether its clients can embed at all."""
+        ...
+
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client for `config`."""
         ...

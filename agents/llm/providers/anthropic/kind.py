@@ -18,6 +18,7 @@ class AnthropicType:
     name = "anthropic"
     needs_key = True
     default_base_url = DEFAULT_BASE_URL
+    has_embeddings = False
 
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client for `config`; Anthropic itself where it has no base URL, and then a key is needed.

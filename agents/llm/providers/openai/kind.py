@@ -36,6 +36,11 @@ class CompatibleType:
     usual_by_name: tuple[tuple[str, ModelDefaults], ...] = ()
     address_example: str = "https://host/v1"
 
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether the server can embed at all."""
+        return self.dialect.embeddings
+
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client for `config`; it calls the vendor's own address where it has no base URL.
 

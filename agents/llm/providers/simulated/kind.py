@@ -25,6 +25,7 @@ class SimulatedType:
     needs_key = False
     # No server is called; it needs no address either.
     default_base_url = "simulated:"
+    has_embeddings = True
 
     def connect(self, config: ProviderConfig) -> Provider:
         """Return a client; nothing of `config` matters."""
