@@ -249,8 +249,9 @@ class BatchManager:
         changed = Batch.objects.filter(pk=batch.pk, state__in=allowed).update(updated_at=Now(), **changes)
         batch.refresh_from_db()
         if not changed:
-            names = ", ".join(state for state in BatchState if state in allowed)
-            raise InvalidInput(f"Batch {batch.pk} is {batch.state}; this needs it to be one of: {names}.")
+            *others, last = (state for state in BatchState if state in allowed)
+            names = f"{', '.join(others)} or {last}" if others else last
+            raise InvalidInput(f"Batch {batch.pk} is {batch.state}; this needs it to be {names}.")
 
 
 def _check_share(priority: int | None, weight: int | None) -> None:

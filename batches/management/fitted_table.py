@@ -37,6 +37,13 @@ def fit(
     return [[shortened(text, most) for text, most in zip(row, limits, strict=True)] for row in cells]
 
 
+def least_width(headers: Sequence[str], rows: Sequence[Sequence[str | None]], whole: Container[str]) -> int:
+    """Return how wide the table is when every cell is as short as `fit` makes it at most."""
+    narrow = fit(headers, rows, 0, whole=whole)
+    columns = zip(headers, zip(*narrow, strict=True), strict=True)
+    return sum(max(map(cell_len, (header, *column))) for header, column in columns) + GAP * (len(headers) - 1)
+
+
 def shortened(text: str, width: int) -> str:
     """Return `text` in at most `width` cells; what is cut ends with an ellipsis."""
     if cell_len(text) <= width:

@@ -7,6 +7,7 @@ import orjson
 
 from batches.models import Batch
 from batches.results import ResultRecord
+from batches.results.fields import did_you_mean
 from batches.results.json_paths import ROOTS, Path, json_path
 from workers.errors import InvalidInput
 
@@ -60,7 +61,8 @@ def filled(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
 
 def _path(name: str) -> tuple[str, Path]:
     if not name.startswith(ROOTS):
-        raise InvalidInput(f"--columns: {name!r} is none; allowed: {', '.join(COLUMNS)}, parsed.NAME, input.NAME.")
+        hint, known = did_you_mean(name, COLUMNS), ", ".join(COLUMNS)
+        raise InvalidInput(f"--columns: there is no column {name!r}{hint}; allowed: {known}, parsed.NAME, input.NAME.")
     path = json_path(name)
     return path.root, path.steps
 

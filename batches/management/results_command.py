@@ -8,18 +8,23 @@ from typing import Any
 
 from batches.models import Batch
 from batches.results import BatchResults
+from batches.results.fields import NUMBER_FIELDS
 from batches.results.grouping import latency_text
 from batches.states import RunState
 from credentials.management.colours import Coloured, wants_colour
 from credentials.management.output import money, one_line, table
 
-from .fitted_table import fit
+from .fitted_table import fit, least_width
 from .result_cells import cell, cell_text, filled, parse_columns
 from .summary_text import rows_text
 from .tones import state_colour
 
 LISTED = 20
 _COLOURS = {"status": state_colour(RunState)}
+# A part of a state or a number is none.
+_WHOLE = frozenset((*_COLOURS, *NUMBER_FIELDS))
+# Usual columns that a narrow terminal goes without, the first of them first.
+_FIRST_TO_GO = ("latency_ms", "cost", "custom_id")
 
 
 def add_where(parser: argparse.ArgumentParser) -> None:
@@ -62,12 +67,30 @@ def _rows(batch: Batch, options: dict[str, Any]) -> tuple[Any, str]:
         "next_after": page.next_after,
     }
     rows = [[cell_text(row[name]) for name in names] for row in chosen]
-    places = range(len(names)) if options["columns"] else filled(names, rows)
+    places = list(range(len(names))) if options["columns"] else filled(names, rows)
+    left_out = [] if options["columns"] or not rows else _narrowed(names, rows, places)
     shown = table_text([names[place] for place in places], [[row[place] for place in places] for row in rows])
     footer = f"{len(rows):,} of {rows_text(total)}"
     if page.next_after is not None:
         footer += f" · next: --after {page.next_after}"
+    if left_out:
+        footer += f"\nToo narrow for {', '.join(left_out)}; choose with --columns."
+    if not total and options["where"]:
+        footer = f"No row matches; batch {batch.pk} has {rows_text(batch.total)}."
     return data, Coloured(f"{shown}\n{footer}" if rows else footer)
+
+
+def _narrowed(names: list[str], rows: list[list[str | None]], places: list[int]) -> list[str]:
+    """Take out of `places` the columns that a narrow terminal goes without; return their names."""
+    width, left_out = _width(), []
+    for name in _FIRST_TO_GO:
+        chosen = [[row[place] for place in places] for row in rows]
+        if width is None or least_width([names[place] for place in places], chosen, _WHOLE) <= width:
+            break
+        if names.index(name) in places:
+            places.remove(names.index(name))
+            left_out.append(name)
+    return left_out
 
 
 def _groups(batch: Batch, options: dict[str, Any]) -> tuple[Any, str]:
@@ -93,9 +116,14 @@ def _group_text(name: str, value: Any) -> str | None:
 def table_text(headers: list[str], rows: list[list[str | None]]) -> str:
     """Return rows as a table, cut to the terminal's width where there is one or COLUMNS says one; states have colours.
 
-    They are whole, for a part of a word has none.
+    They are whole, as numbers are, for a part of one has none and says another thing.
     """
-    on_terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if on_terminal or os.environ.get("COLUMNS") else None
     names = [one_line(header) for header in headers]
-    return table(names, fit(names, rows, width, whole=_COLOURS), colours=_COLOURS if wants_colour(sys.stdout) else None)
+    return table(
+        names, fit(names, rows, _width(), whole=_WHOLE), colours=_COLOURS if wants_colour(sys.stdout) else None
+    )
+
+
+def _width() -> int | None:
+    is_told = sys.stdout.isatty() or os.environ.get("COLUMNS")
+    return shutil.get_terminal_size().columns if is_told else None

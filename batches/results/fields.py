@@ -1,7 +1,8 @@
 """The fields that conditions and aggregate questions may name, and what they are in SQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
@@ -92,4 +93,12 @@ def named_field(name: str) -> Field | JsonPath:
         return FIELDS[name]
     if name.startswith(tuple(f"{root}{mark}" for root in ROOTS for mark in ".[")):
         return json_path(name)
-    raise InvalidInput(f"{name!r} is no field; allowed: {', '.join(FIELDS)}, parsed.NAME, input.NAME.")
+    raise InvalidInput(
+        f"{name!r} is no field{did_you_mean(name, FIELDS)}; allowed: {', '.join(FIELDS)}, parsed.NAME, input.NAME."
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a hint at the nearest of the `known` names, whatever the case, to follow a name; empty where none is."""
+    close = get_close_matches(name.lower()[:100], list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

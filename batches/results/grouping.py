@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, case
 from batches.tables import runs
 from workers.errors import InvalidInput
 
-from .fields import FIELDS
+from .fields import FIELDS, did_you_mean
 from .json_paths import ROOTS, json_path
 
 GROUPED_FIELDS = ("code", "category", "status", "model", "cached", "attempts")
@@ -40,7 +40,8 @@ def parse_grouping(name: str, dialect: str) -> Grouping:
         return Grouping(name, field.expression, field.of_version, read, name == "attempts")
     if name.startswith(tuple(f"{root}{mark}" for root in ROOTS for mark in ".[")):
         return Grouping(name, json_path(name).json(dialect), False, _value, False)
-    raise InvalidInput(f"by {name!r}: allowed are {', '.join(GROUPED_FIELDS)}, latency, parsed.NAME and input.NAME.")
+    hint, known = did_you_mean(name, (*GROUPED_FIELDS, "latency")), ", ".join(GROUPED_FIELDS)
+    raise InvalidInput(f"by {name!r}{hint}: allowed are {known}, latency, parsed.NAME and input.NAME.")
 
 
 def latency_text(start: int | None) -> str | None:

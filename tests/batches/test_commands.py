@@ -207,6 +207,14 @@ def test_a_change_that_is_not_allowed_ends_with_two(arguments: list[str], messag
     assert (batch.get_priority_display(), batch.weight) == ("Normal", 1)
 
 
+def test_what_there_is_not_is_said_as_it_is() -> None:
+    batch = make_batch(version=make_agent(make_superuser()).current_version, rows=1, state=BatchState.COMPLETED)
+    assert run_command("batches", "list", "--state", "failed").out == "No batch is failed.\n"
+    assert run_command("batches", "retry", batch.pk).out.startswith("Nothing to run again: ")
+    wrong = run_command("batches", "retry", batch.pk, "--code", "nothing")
+    assert (wrong.code, "choose from 'rate_limited', 'timeout'" in wrong.err) == (2, True)
+
+
 def test_a_stranger_and_an_ended_batch_change_nothing() -> None:
     owner = make_superuser()
     batch = make_batch(version=make_agent(owner).current_version, rows=1, state=BatchState.COMPLETED)

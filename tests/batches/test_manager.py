@@ -106,7 +106,7 @@ def test_starting_publishes_leases_once() -> None:
     manager.start(batch)
     assert (batch.state, messages_on("batch")) == (BatchState.RUNNING, 1)
     assert batch.started_at is not None
-    with pytest.raises(InvalidInput, match="is running; this needs it to be one of: ready"):
+    with pytest.raises(InvalidInput, match="is running; this needs it to be ready"):
         manager.start(batch)
 
 
@@ -141,7 +141,7 @@ def test_priority_and_weight_change_while_a_batch_has_not_ended() -> None:
 @pytest.mark.parametrize("state", sorted(TERMINAL_BATCH_STATES))
 def test_an_ended_batch_keeps_its_priority(state: str) -> None:
     batch = make_batch(rows=1, state=state)
-    with pytest.raises(InvalidInput, match=f"is {state}; this needs it to be one of: validating, ready, running"):
+    with pytest.raises(InvalidInput, match=f"is {state}; this needs it to be validating, ready, running, paused"):
         BatchManager(batch.owner).change(batch, priority=Priority.HIGH)
     assert Batch.objects.get().priority == Priority.NORMAL
 

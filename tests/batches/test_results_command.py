@@ -64,7 +64,22 @@ def test_columns_and_conditions(batch):
     assert head.split() == ["INDEX", "CODE", "MESSAGE", "INPUT.TICKET", "USAGE"]
     assert row.startswith("   20  timeout  too slow  x ")
     assert footer == "1 of 5 rows · next: --after 20"
-    assert results(batch, "--where", "status=expired").out == "0 of 0 rows\n"
+    nothing = results(batch, "--where", "status=expired")
+    assert (nothing.code, nothing.out) == (0, f"No row matches; batch {batch.pk} has 25 rows.\n")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("width", [30, 40, 50, 60, 80])
+def test_a_narrow_terminal_gets_whole_lines_and_whole_numbers(batch, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = results(batch, "--limit", "3").out.splitlines()
+    table = lines[:4]
+    assert max(map(len, table)) <= max(width, 40)
+    assert ("LATENCY_MS" in table[0]) is (width >= 60)
+    assert ("Too narrow for latency_ms" in lines[-1]) is (width < 60)
+    if "COST" in table[0]:
+        assert "0.00125" in table[1]
+    assert "COST" in results(batch, "--columns", "index,cost").out
 
 
 @pytest.mark.django_db(transaction=True)
@@ -104,7 +119,9 @@ def test_groups_with_measures(batch):
     ("arguments", "message"),
     [
         (["--where", "state=failed"], "where 'state=failed': 'state' is no field"),
-        (["--columns", "name"], "--columns: 'name' is none; allowed: index"),
+        (["--columns", "name"], "--columns: there is no column 'name'; allowed: index"),
+        (["--columns", "CUSTOM_ID"], "--columns: there is no column 'CUSTOM_ID' (did you mean 'custom_id'?); allowed"),
+        (["--by", "modle"], "by 'modle' (did you mean 'model'?): allowed are"),
         (["--columns", "parsed."], "'parsed.' is no place"),
         (["--limit", "0"], "limit is 0; allowed: 1 to 1000"),
         (["--by", "output"], "by 'output': allowed"),

@@ -67,7 +67,9 @@ class Command(ArboretumCommand):
         change = self._with_id("change", self.change, "Change a batch's priority or weight, also while it runs.")
         _add_share(change, None, None)
         retry = self._with_id("retry", self.retry, "Run failed rows again: all, or those chosen.")
-        retry.add_argument("--code", action="append", default=[], choices=list(ErrorCode), metavar="CODE")
+        retry.add_argument(
+            "--code", action="append", default=[], choices=[code.value for code in ErrorCode], metavar="CODE"
+        )
         retry.add_argument("--index", action="append", default=[], type=int, metavar="N", help="A row, from 0.")
         retry.add_argument("--agent-version", metavar="N", help="With version N of the agent, or another SLUG@N.")
         add_results(self._with_id("results", self.results, "Show results as a table, or what they come to by group."))
@@ -111,7 +113,12 @@ class Command(ArboretumCommand):
         found = [batch_facts(batch) for batch in batches[:LISTED]]
         columns = (*_LIST, "state_reason") if any(batch["state_reason"] for batch in found) else _LIST
         rows = [[_listed(batch, column) for column in columns] for batch in found]
-        self.emit(found, self.table(columns, rows, "No batches yet: `manage.py batches run --help`.", _COLOURS))
+        none = (
+            f"No batch is {options['state']}."
+            if options["state"]
+            else "No batches yet: `manage.py batches run --help`."
+        )
+        self.emit(found, self.table(columns, rows, none, _COLOURS))
         return EXIT_OK
 
     def status(self, user: User, options: dict[str, Any]) -> int:
@@ -162,7 +169,12 @@ class Command(ArboretumCommand):
         batch = manager.get(options["id"])
         version = _other_version(user, batch, options["agent_version"])
         number = manager.retry(batch, codes=options["code"], indexes=options["index"], version=version)
-        self.emit({**batch_facts(batch), "retried": number}, f"{rows_text(number)} of batch {batch.pk} to run again.")
+        told = f"{rows_text(number)} of batch {batch.pk} to run again."
+        if not number:
+            told = f"Nothing to run again: no row of batch {batch.pk} failed" + (
+                " of those chosen." if options["code"] or options["index"] else "."
+            )
+        self.emit({**batch_facts(batch), "retried": number}, told)
         return EXIT_OK
 
     def results(self, user: User, options: dict[str, Any]) -> int:

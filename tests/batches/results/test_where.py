@@ -174,7 +174,7 @@ def test_pages_exports_and_streams_take_conditions(results, tmp_path):
         ("", "write FIELD"),
         ("=x", "write FIELD"),
         ("output~\0", "write FIELD"),
-        ("state=failed", "'state' is no field; allowed: index, custom_id, status"),
+        ("state=failed", "'state' is no field (did you mean 'status'?); allowed: index, custom_id, status"),
         ("status=done", "status is 'done'; allowed: cancelled, expired, failed"),
         ("code=Timeout", "code is 'Timeout'; allowed: "),
         ("status>failed", "status is a text and is compared by = != ~ !~"),
