@@ -27,6 +27,10 @@ def check_instance(instance: models.Model, *, exclude: Collection[str] = ()) -> 
     try:
         instance.full_clean(exclude=set(exclude))
     except ValidationError as error:
+        taken = [name for name, errors in error.error_dict.items() if [it.code for it in errors] == ["unique"]]
+        if taken and len(taken) == len(error.error_dict):
+            told = "; ".join(f"{name}: {getattr(instance, name)!r} already exists, choose another" for name in taken)
+            raise InvalidInput(told) from None
         raise InvalidInput(error_text(error)) from None
 
 

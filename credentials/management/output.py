@@ -16,8 +16,8 @@ from rich.cells import cell_len
 from .colours import Coloured, painted
 
 # Model output and names are hostile: escape sequences (C0, C1), lone surrogates and reordering of text (bidi overrides,
-# CVE-2021-42574) never reach a terminal as they are.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+# CVE-2021-42574) never reach a terminal as they are. A carriage return at the end of a line does nothing there.
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 _NUMBER = re.compile(r"[-+]?\$?\d[\d,]*(\.\d+)?( ?(%|s|ms))?\Z")
 EMPTY_CELL = "-"
 
@@ -36,7 +36,7 @@ def quiet_logs(verbosity: int) -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    """Return `text` with control characters (line feed and tab apart) shown as U+FFFD."""
+    """Return `text` with control characters (tabs and ends of lines apart) shown as U+FFFD."""
     return _UNSAFE.sub("\ufffd", text)
 
 

@@ -80,7 +80,7 @@ def test_a_wrong_key_is_never_repeated():
 
 def test_a_name_is_taken_once():
     add()
-    with pytest.raises(InvalidInput, match=r"name: .*already exists"):
+    with pytest.raises(InvalidInput, match=r"name: '\w+' already exists, choose another"):
         add(make_superuser())
 
 

@@ -41,6 +41,10 @@ def test_nothing_drives_the_terminal(hostile):
     assert hostile not in to_json({hostile: hostile})
 
 
+def test_lines_of_windows_are_lines():
+    assert printable("a\r\nb\r\r\n") == "a\r\nb\ufffd\r\n"
+
+
 def test_json_keeps_whole_decimals_whole_and_refuses_the_unknown():
     assert to_json([Decimal("2.000"), Decimal("0.1")]) == "[\n  2,\n  0.1\n]"
     with pytest.raises(TypeError, match="object is not JSON"):
