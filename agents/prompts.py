@@ -18,6 +18,8 @@ from workers.errors import InvalidInput
 # Neither braces nor ends of lines in between, so one pass over the text is enough whatever it holds.
 _CANDIDATE = re.compile(r"\{\{([^{}\r\n]*)\}\}")
 _SHOWN_NAMES = 20
+# What looks like a placeholder that lacks its last brace.
+_NEARLY = re.compile(r"\{\{[ \t]*([\w -]{1,60})\}(?!\})")
 
 
 class Template:
@@ -83,6 +85,11 @@ class Template:
             elif name:
                 self._unusable.setdefault(name, line)
         self._literals.append(text[start:])
+
+
+def nearly_placeholders(text: str) -> list[str]:
+    """Return the names in `text` that stand between braces of which the last is missing: they are sent as they are."""
+    return [match[1].strip() for match in _NEARLY.finditer(text)]
 
 
 @lru_cache(maxsize=512)

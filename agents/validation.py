@@ -163,7 +163,7 @@ def check_text(field: str, value: Any, most: int = MAX_TEXT) -> str:
 def _credential(user: User, value: Any) -> Credential:
     name = check_text("credential", value.name if isinstance(value, Credential) else value)
     if not name:
-        raise InvalidInput("credential is required: the name of a credential")
+        raise InvalidInput("credential is required: the name of a credential, or a model such as openai/gpt-4o")
     # Read again, also where an object is given: what counts is what `user` may see now.
     credential = get_credential(user, name)
     if not credential.is_active:

@@ -46,6 +46,18 @@ def test_a_model_that_a_pool_would_pass_over_is_refused(sim):
     assert create("--model", "sim-2", *pool).code == 0
 
 
+def test_a_placeholder_that_lacks_a_brace_is_remarked_on(sim):
+    result = agents("create", "typo", "--model", "sim/a", "--prompt", '{"a": {"b": "{{ text }"}} {{ ticket }}')
+    assert result.code == 0
+    assert result.err == "prompt: '{{ text }' is sent as it stands; a placeholder is '{{ text }}'.\n"
+    assert agents("update", "typo", "--prompt", '{"a": {"b": "{{ text }}"}}').err == ""
+
+
+def test_a_file_of_answers_is_no_schema_but_may_give_one(sim, tmp_path):
+    (tmp_path / "answers.csv").write_text("answer\n{}\n")
+    assert f"examples:{tmp_path}/answers.csv#COLUMN" in create("--schema", f"{tmp_path}/answers.csv").err
+
+
 def test_embeddings_are_refused_where_the_provider_has_none(admin):
     make_credential(admin, name="sim", provider="anthropic", key="sk-x")
     result = create("--operation", "embeddings")

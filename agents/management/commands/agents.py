@@ -15,6 +15,7 @@ from agents.management.schema_text import fit_facts, fit_text
 from agents.management.try_out import try_out
 from agents.messages import build_messages
 from agents.models import AgentState, AgentVersion
+from agents.prompts import nearly_placeholders
 from agents.schema_sources import schema_of
 from agents.schema_sources.fitting import fit_of
 from agents.selectors import get_agent, get_version, list_agents
@@ -66,6 +67,7 @@ class Command(DocumentCommands):
             note=options["note"],
             **version_changes(options),
         )
+        self._look_at_prompt(agent.current_version)
         return self._done("Created", get_version(user, agent.slug))
 
     def update(self, user: User, options: dict[str, Any]) -> int:
@@ -80,8 +82,15 @@ class Command(DocumentCommands):
         with transaction.atomic():  # A refused word leaves no version behind.
             version = new_version(user, agent, note=options["note"], **changes)
             update_agent(user, agent, **words)
+        if version != before:
+            self._look_at_prompt(version)
         said = any(value is not None for value in words.values())
         return self._done("Unchanged" if version == before and not said else "Updated", get_version(user, agent.slug))
+
+    def _look_at_prompt(self, version: AgentVersion | None) -> None:
+        """Remark on what was likely meant as a placeholder."""
+        for name in nearly_placeholders(version.prompt if version else ""):
+            self.warn(f"prompt: '{{{{ {name} }}' is sent as it stands; a placeholder is '{{{{ {name} }}}}'.")
 
     def list(self, user: User, options: dict[str, Any]) -> int:
         """List the agents that the user may see."""

@@ -55,7 +55,8 @@ class Command(ArboretumCommand):
         if not limits:
             raise InvalidInput(f"Nothing to set: give at least one of {', '.join(f'--{name}' for name in OPTIONS)}.")
         row = set_model(credential, options["model"], **limits)
-        self.emit(_as_data(row), f"Set {row}: {', '.join(f'{field} {value}' for field, value in limits.items())}.")
+        told = ", ".join(f"{field} {'none' if value is None else value}" for field, value in limits.items())
+        self.emit(_as_data(row), f"Set {row}: {told}.")
         return EXIT_OK
 
     def known(self, user: User, options: dict[str, Any]) -> int:

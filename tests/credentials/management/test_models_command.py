@@ -31,6 +31,10 @@ def test_set_stores_limits_and_prices():
     assert (result.data["requests_per_minute"], result.data["output_price"]) == (500, 0.6)
 
 
+def test_what_falls_back_to_the_defaults_is_none():
+    assert run("set", "main", "gpt", "--tpm", "none").out == "Set main/gpt: tokens_per_minute none.\n"
+
+
 def test_a_star_sets_the_credentials_defaults():
     assert run("set", "main", "*", "--concurrency", "5").code == 0
     assert ProviderModel.objects.get().name == ProviderModel.DEFAULT
