@@ -45,6 +45,7 @@ def summary_facts(batch: Batch, summary: BatchSummary) -> dict[str, Any]:
         "runs_per_second": counts.runs_per_second,
         "running": counts.states["running"],
         "suspects": counts.suspects,
+        "cached": summary.cached,
         "latency_ms": None
         if latency is None
         else {"p50": latency.p50, "p90": latency.p90, "p95": latency.p95, "p99": latency.p99, "mean": latency.mean},
@@ -65,6 +66,8 @@ def summary_text(batch: Batch, summary: BatchSummary) -> str:
     if batch.pilot and batch.state not in TERMINAL_BATCH_STATES:
         lines.append(f"  pilot    {rows_text(len(batch.pilot))} run first, alone")
     lines.append(f"  rows     {batch.total:,}: {', '.join(shown)}" + skipped_text(batch))
+    if summary.cached:
+        lines.append(f"  cached   {rows_text(summary.cached)} answered from the store, at no cost")
     if counts.states["running"] or counts.suspects:
         lines.append(f"  in hand  {counts.states['running']:,} running" + suspects_text(counts.suspects))
     if summary.latency is not None:

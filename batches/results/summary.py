@@ -64,11 +64,12 @@ class BatchCounts:
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """All of it. `latency` is None as long as nothing has succeeded."""
+    """All of it. `latency` is None as long as nothing has succeeded; `cached` rows were served by stored answers."""
 
     counts: BatchCounts
     errors: list[ErrorGroup]
     latency: Latency | None
+    cached: int = 0
 
 
 def read_counts(engine: Engine, batch_id: int) -> BatchCounts:

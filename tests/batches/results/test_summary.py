@@ -8,6 +8,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batches.management.summary_text import summary_text
 from batches.models import Run
 from batches.results import BatchResults
 from batches.results.engine import read_engine
@@ -43,6 +44,14 @@ def test_a_finished_batch_is_summed_up():
     assert (latency.count, latency.mean, latency.p50, latency.p90, latency.p95, latency.p99) == (
         10, 550.0, 500, 900, 1000, 1000,
     )  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_the_store_served_are_told():
+    batch = make_finished([{"is_cached": True}, {"is_cached": True}, {}])
+    batch.agent_version.cache_seconds = 60
+    summary = BatchResults(batch).summary()
+    assert "  cached   2 rows answered from the store, at no cost" in summary_text(batch, summary).splitlines()
 
 
 @pytest.mark.django_db(transaction=True)
