@@ -112,6 +112,26 @@ def test_every_version_of_an_agent_can_be_carried(admin: User) -> None:
     assert done[1].version.note == "why"
 
 
+def test_versions_that_are_there_already_are_not_made_again(admin: User) -> None:
+    agent = make_agent(admin, slug="triage", prompt="One {{ ticket }}")
+    for prompt in ("Two {{ ticket }}", "Three {{ ticket }}"):
+        new_version(admin, agent, prompt=prompt)
+    documents = read_documents(text_of(*agent.versions.order_by("number")))
+
+    assert [(each.action, each.version.number) for each in import_documents(admin, documents)] == [
+        ("unchanged", 1), ("unchanged", 2), ("unchanged", 3),
+    ]  # fmt: skip
+    assert [each.version.number for each in import_documents(admin, documents[1:])] == [2, 3]
+    four = {**documents[2], "prompt": "Four {{ ticket }}"}
+    done = import_documents(admin, [*documents[1:], four])
+    assert [(each.action, each.version.number) for each in done] == [("unchanged", 2), ("unchanged", 3), ("updated", 4)]
+    # What is no longer the latest comes again, in its place.
+    done = import_documents(admin, documents[:2])
+    assert [(each.action, each.version.number) for each in done] == [("updated", 5), ("updated", 6)]
+    agent.refresh_from_db()
+    assert agent.current_version.prompt == "Two {{ ticket }}"
+
+
 def test_what_a_document_leaves_out_has_its_default_also_where_the_agent_had_something_else(admin: User) -> None:
     agent = full_agent(admin)
     (document,) = read_documents(text_of(agent.current_version))
