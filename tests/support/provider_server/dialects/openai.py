@@ -21,7 +21,7 @@ _FIELDS = COMMON_FIELDS | {
     "safety_identifier",
     "verbosity",
 }
-_REASONING = ("gpt-5", "o1", "o3", "o4")
+_REASONING = ("gpt-5", "gpt-6", "o1", "o3", "o4")
 
 
 class OpenAIServer(ServerDialect):
