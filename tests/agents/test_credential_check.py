@@ -103,7 +103,7 @@ async def test_a_server_without_a_list_is_called_instead():
         assert server.last_body["model"] == "their-model"
         assert server.last_body["max_tokens"] <= 16
         check = await check_credential(credential_at(server.base_url, "groq"))
-        assert check.called_model == "llama-3.1-8b-instant"
+        assert check.called_model == "openai/gpt-oss-20b"
         check = await check_credential(credential_at(server.base_url, "compatible"))
     assert not check.is_ok
     assert "could not be verified" in check.error.message

@@ -1,7 +1,8 @@
 """Gemini's OpenAI-compatible endpoint: https://ai.google.dev/gemini-api/docs/openai.
 
-Prices: https://ai.google.dev/gemini-api/docs/pricing, as of 2025, of prompts up to 200,000 tokens; the Pro models cost
-twice as much beyond.
+Prices: https://ai.google.dev/gemini-api/docs/pricing, as of November 2026, of prompts up to 200,000 tokens; beyond, the
+Pro models cost twice as much for input and half as much again for output. What a cache costs an hour is not counted.
+3.6, 3.7 and 3.8 Flash cost half of this until the end of 2026. They change: `manage.py models set` overrides them.
 """
 
 from agents.llm.providers.base import ProviderType
@@ -12,11 +13,18 @@ from agents.llm.providers.openai.kind import CompatibleType
 from .common import NO_LOGIT_BIAS, OPENAI_ONLY
 
 _MODELS = {
+    "gemini-3.8-flash": priced("1.50", "7.50", "0.15", 1_048_576, 65_536),
+    "gemini-3.7-flash": priced("1.50", "7.50", "0.15", 1_048_576, 65_536),
+    "gemini-3.6-flash": priced("1.50", "7.50", "0.15", 1_048_576, 65_536),
+    "gemini-3.5-flash-lite": priced("0.30", "2.50", None, 1_048_576, 65_536),
+    "gemini-3.1-pro-preview": priced("2.00", "12.00", "0.20", 1_048_576, 65_536),
+    "gemini-3.1-flash-lite": priced("0.25", "1.50", "0.025", 1_048_576, 65_536),
+    "gemini-3-flash-preview": priced("0.50", "3.00", "0.05", 1_048_576, 65_536),
+    # From 1 December 2026 on, 3.8 Flash and 3.5 Flash-Lite answer under the first two names, at their own prices.
     "gemini-2.5-pro": priced("1.25", "10.00", "0.125", 1_048_576, 65_536),
     "gemini-2.5-flash": priced("0.30", "2.50", "0.03", 1_048_576, 65_536),
     "gemini-2.5-flash-lite": priced("0.10", "0.40", "0.01", 1_048_576, 65_536),
-    "gemini-3-pro-preview": priced("2.00", "12.00", "0.20", 1_048_576, 65_536),
-    "gemini-3-flash-preview": priced("0.50", "3.00", "0.05", 1_048_576, 65_536),
+    "gemini-embedding-2": priced("0.20", "0", None, 8_192),
     "gemini-embedding-001": priced("0.15", "0", None, 2_048),
 }
 
@@ -31,6 +39,7 @@ PROVIDER: ProviderType = CompatibleType(
     dialect=Dialect(
         provider="gemini",
         rules=(
+            ModelRule(("gemini-3.[78]*", "gemini-3*-pro*"), efforts=EFFORTS, unsigned_call=_UNSIGNED),
             ModelRule(("gemini-3*",), efforts=_EFFORTS, unsigned_call=_UNSIGNED),
             ModelRule(("gemini-*",), efforts=_EFFORTS),
         ),
