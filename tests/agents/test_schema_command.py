@@ -44,6 +44,15 @@ def test_check_ends_with_0_where_all_fit(answers):
     assert (result.code, result.out) == (0, "3 of 3 answers fit.\n")
 
 
+def test_a_column_without_answers_is_told(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"output": "x", "parsed": null}\n')
+
+    result = run_command("agents", "schema", MODEL, "--check", f"{tmp_path}/a.jsonl#parsed")
+
+    assert (result.code, result.out) == (1, "0 of 0 answers fit.\n")
+    assert "holds no answers" in result.err
+
+
 def test_what_a_misfit_says_cannot_drive_the_terminal(tmp_path):
     (tmp_path / "a.jsonl").write_text(json.dumps({"name": "\x1b[31m" * 60, "order": 1}) + "\n" + '"\x9b2J"\n' * 60)
 

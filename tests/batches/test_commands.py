@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.models import Agent
 from batches.manager import BatchManager
 from batches.models import Batch, Run
 from batches.states import BatchState
@@ -285,7 +286,11 @@ def test_a_single_run_by_command(worker_env: dict[str, str]) -> None:
     with Workers(1, env=worker_env):
         waited = run_command("runs", "start", "echo", "--input", '{"text": "hello"}', "--wait")
         assert (waited.code, waited.out.strip()) == (0, "hello")
-    shown = run_command("runs", "show", Run.objects.get().pk, "--json").data
+        make_agent(Agent.objects.get().owner, slug="short", prompt="{{ text }}", limits={"max_tokens": 1})
+        failed = run_command("runs", "start", "short", "--input", '{"text": "hello"}', "--wait")
+        assert (failed.code, failed.out) == (1, "")
+        assert failed.err.startswith("error: failed: limit_tokens")
+    shown = run_command("runs", "show", Run.objects.earliest("id").pk, "--json").data
     assert (shown["output"], shown["attempts"][0]["outcome"]) == ("hello", "succeeded")
     assert [event["kind"] for event in shown["events"]] == ["step"]
 

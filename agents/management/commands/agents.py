@@ -135,7 +135,9 @@ class Command(DocumentCommands):
             return EXIT_OK
         fit = fit_of(options["check"], schema)
         self.emit(fit_facts(fit), fit_text(fit))
-        return EXIT_FAILED if fit.misfits else EXIT_OK
+        if not fit.answers:
+            self.warn(f"{options['check']} holds no answers: is it the right column?")
+        return EXIT_FAILED if fit.misfits or not fit.answers else EXIT_OK
 
     def _print(self, text: str) -> None:
         self.stdout.write(printable(text), ending="")

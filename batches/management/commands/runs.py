@@ -65,8 +65,12 @@ class Command(ArboretumCommand):
         except KeyboardInterrupt:
             self.warn(f"Detached; run {run.pk} goes on. Look at it: manage.py runs show {run.pk}")
             return EXIT_INTERRUPTED
-        self.emit(run_facts(run), _answer(run))
-        return EXIT_OK if run.state == RunState.SUCCEEDED else EXIT_FAILED
+        if run.state == RunState.SUCCEEDED:
+            self.emit(run_facts(run), _answer(run))
+            return EXIT_OK
+        self.emit(run_facts(run))
+        self.warn(f"error: {_answer(run)}")
+        return EXIT_FAILED
 
     def list(self, user: User, options: dict[str, Any]) -> int:
         """List the latest single runs that the user may see."""
