@@ -286,7 +286,7 @@ def test_a_single_run_by_command(worker_env: dict[str, str]) -> None:
     with Workers(1, env=worker_env):
         waited = run_command("runs", "start", "echo", "--input", '{"text": "hello"}', "--wait")
         assert (waited.code, waited.out.strip()) == (0, "hello")
-        make_agent(Agent.objects.get().owner, slug="short", prompt="{{ text }}", limits={"max_tokens": 1})
+        make_agent(Agent.objects.get().owner, slug="short", max_tokens=1)
         failed = run_command("runs", "start", "short", "--input", '{"text": "hello"}', "--wait")
         assert (failed.code, failed.out) == (1, "")
         assert failed.err.startswith("error: failed: limit_tokens")
