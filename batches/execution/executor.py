@@ -35,8 +35,8 @@ MakeMeter = Callable[[PreparedRun, Permit | None, bool], RunMeter]
 LONGEST_ERROR_MESSAGE = 2000
 # These concern every row alike: the batch is paused with the reason, and no row fails.
 PAUSING_CODES = {
-    ErrorCode.INVALID_KEY: "The key was refused",
-    ErrorCode.QUOTA_EXHAUSTED: "The quota is used up",
+    ErrorCode.INVALID_KEY: "The key{whose} was refused",
+    ErrorCode.QUOTA_EXHAUSTED: "The quota{whose} is used up",
 }
 LONGEST_REASON = 500
 # What these refused is held back by a block or by the adaptive ceiling already, so that no storm can come of it.
@@ -205,7 +205,8 @@ def pause_reason(error: WorkError, model: str) -> str:
     """Return why a batch is paused that cannot go on with `model` (credential/model, empty where it is not known)."""
     credential = model.partition("/")[0]
     whose = f" of credential '{credential}'" if credential else ""
-    reason = f"{PAUSING_CODES[ErrorCode(error.code)]}{whose}: {storable(error.message)}"
+    what = PAUSING_CODES[ErrorCode(error.code)].format(whose=whose)
+    reason = f"{what}: {storable(error.message)}"
     return f"{reason[: LONGEST_REASON - 40]} Put it right, then resume."
 
 

@@ -63,10 +63,10 @@ def test_why_a_batch_is_paused_is_said_once_with_what_to_do(
     outage: list[Exception], console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = make_batch(rows=1)
-    Batch.objects.update(state=BatchState.PAUSED, state_reason="The key was refused of credential 'sim'.")
+    Batch.objects.update(state=BatchState.PAUSED, state_reason="The key of credential 'sim' was refused.")
     states = iter([BatchState.PAUSED] * 3 + [BatchState.COMPLETED])
 
     watch(batch, console, is_over=lambda _: next(states) == BatchState.COMPLETED)
 
-    assert console.file.getvalue().count("is paused: The key was refused of credential 'sim'.") == 1
+    assert console.file.getvalue().count("is paused: The key of credential 'sim' was refused.") == 1
     assert f"manage.py batches resume {batch.pk}" in console.file.getvalue()

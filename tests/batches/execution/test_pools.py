@@ -140,7 +140,8 @@ def test_a_batch_is_paused_only_where_no_key_of_the_pool_works(host: WorkerHost,
 
     batch.refresh_from_db()
     assert batch.state == BatchState.PAUSED
-    assert "The key was refused" in batch.state_reason
+    assert batch.state_reason.startswith("The key of credential '")
+    assert "was refused" in batch.state_reason
     assert finished(batch) == {RunState.PENDING: 20}
 
 

@@ -249,10 +249,10 @@ class TestAtWork:
         make_batch(rows=2, state=BatchState.PAUSED)
         make_batch(rows=2, state=BatchState.PAUSED, state_reason=pilot_reason(20))
         assert only_ok(look_at_batches())
-        batch = make_batch(rows=2, state=BatchState.PAUSED, state_reason="The key was refused of credential 'a'.")
+        batch = make_batch(rows=2, state=BatchState.PAUSED, state_reason="The key of credential 'a' was refused.")
         warned = found(look_at_batches(), Level.WARNING)
         assert f"Batch {batch.pk} " in warned
-        assert "2 rows are left: The key was refused of credential 'a'. -> Then: " in warned
+        assert "2 rows are left: The key of credential 'a' was refused. -> Then: " in warned
 
 
 class TestMachine:
