@@ -17,6 +17,8 @@ _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(Z| UTC)"), "#"),
     (re.compile(r"\d[\d,.]*(?<!,)"), "#"),
     (re.compile(r"[█·]+"), " "),
+    # A cancelled batch has ended at once, or as soon as its calls are cut.
+    (re.compile(r"is cancell(ing|ed)"), "is cancelled"),
 )
 
 
