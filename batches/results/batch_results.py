@@ -106,12 +106,8 @@ class BatchResults:
         return read_latency(self._engine, self.batch.pk)
 
     def summary(self) -> BatchSummary:
-        """Return counts, errors and latency: eight queries at most, of which the latency reads all rows.
-
-        Those that stored answers served are counted where the agent keeps answers; that reads all rows once more.
-        """
-        cached = self.count(where="cached=true") if self.batch.agent_version.cache_seconds else 0
-        return BatchSummary(self.counts(), self.errors(), self.latency(), cached)
+        """Return counts, errors and latency: six queries at most, of which the latency reads all rows."""
+        return BatchSummary(self.counts(), self.errors(), self.latency())
 
     def aggregate(
         self, by: Names, measures: Names = ("count", "share"), where: Where = None, limit: int = 1000

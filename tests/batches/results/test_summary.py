@@ -48,8 +48,7 @@ def test_a_finished_batch_is_summed_up():
 
 @pytest.mark.django_db(transaction=True)
 def test_rows_that_the_store_served_are_told():
-    batch = make_finished([{"is_cached": True}, {"is_cached": True}, {}])
-    batch.agent_version.cache_seconds = 60
+    batch = make_finished([{"is_cached": True, "latency_ms": 0}, {"is_cached": True, "latency_ms": 1}, {}])
     summary = BatchResults(batch).summary()
     assert "  cached   2 rows answered from the store, at no cost" in summary_text(batch, summary).splitlines()
 
