@@ -14,6 +14,7 @@ _PROGRESS = re.compile(r"\d+/\d+ done · ")
 _VARYING = (
     (re.compile(r"arb_[\w.-]+…?"), "arb_#"),
     (re.compile(r"…\w{4}"), "…#"),
+    (re.compile(r"/sign-in/\S+"), "/sign-in/#"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(Z| UTC)"), "#"),
     (re.compile(r"\d[\d,.]*(?<!,)"), "#"),
     (re.compile(r"[█·]+"), " "),

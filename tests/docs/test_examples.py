@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.environment import stop_valkey
+from tests.support.ports import free_port
 from tests.support.provider_server.process import ProviderServer
 from tests.support.waiting import wait_for
 
@@ -28,10 +29,14 @@ RUN_ID = re.compile(r"\b\d{16}\b")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What goes before an example that a reader sees nothing of, and how the example ends."""
+    """What goes before an example that a reader sees nothing of, and how the example ends.
+
+    What goes on `until` it has said so and ends by Ctrl-C is compared as it then was.
+    """
 
     before: str = ""
     exit: int = 0
+    until: str = ""
     worker: bool | None = None
     provider: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,11 +58,11 @@ KEPT = (
     + "".join(f"{MANAGE} runs start triage-demo --wait --input '{{\"text\": \"{text}\"}}'\n" for text in ("one", "two"))
 )  # fmt: skip
 STARTS_VALKEY = f"{MANAGE} batches resume 1 || true"
-NOT_RUN = {"up": "runs forever; tests/dashboard starts it"}
 COMMANDS = {
     "credentials check local": Step(
         f"{MANAGE} credentials add local --provider ollama --base-url http://localhost:1/v1", exit=1
     ),
+    "up": Step(until="Sign in as"),
     "down": Step(STARTS_VALKEY),
     "credentials add": Step(STARTS_VALKEY),
     "models unblock": Step(
@@ -124,9 +129,23 @@ class Reader:
         self._provider.configure(**{"faults": {}, "fault_limit": None, "latency": 0.0, **step.provider})
         if step.before:
             self.shell(step.before)
+        if step.until:
+            return self._stay(example, step)
         done = self._run(f"{MANAGE} {self._with_real_ids(example.typed)}")
         told = [] if done.returncode == step.exit else [f"it ended with {done.returncode}"]
         return told + example.differences(done.stdout)
+
+    def _stay(self, example: Example, step: Step) -> list[str]:
+        log = self.newcomer.data_dir / "stays.log"
+        # The usual port may be taken by somebody else.
+        process = self.newcomer.start(f"{MANAGE} {example.typed} --port {free_port()}", log)
+        try:
+            wait_for(lambda: step.until in log.read_text() or process.poll() is not None, 60.0, step.until)
+            said = log.read_text()
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(60)
+        return ([] if code == step.exit else [f"it ended with {code}"]) + example.differences(said)
 
     def shell(self, script: str) -> str:
         """Run what no document shows; return what it said."""
@@ -163,8 +182,6 @@ def differences(document: str, steps: Mapping[str, Step], reader: Reader) -> lis
     """
     found, left = [], dict(steps)
     for example in examples(text_of(document)):
-        if example.typed.split()[0] in NOT_RUN:
-            continue
         name = next((start for start in left if example.typed.startswith(start)), "")
         other = reader.type(example, left.pop(name, Step()))
         if other:

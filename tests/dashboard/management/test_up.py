@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from dashboard.management.stack import only_stack_of, port_is_free
+from tests.support.ports import free_port
 from tests.support.waiting import wait_for
 from workers.embedded.paths import flower_socket, valkey_socket
 from workers.embedded.server import ServerState, ValkeyServer
@@ -57,12 +58,6 @@ def environment(folder: Path) -> dict[str, str]:
 def manage(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(folder), capture_output=True, text=True, check=False)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def gone(processes: list[psutil.Process]) -> bool:
