@@ -1,11 +1,12 @@
 """The admin of agents and their versions."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from workers.admin_base import FactsAdmin, StaffAdmin
 
-from .models import Agent, AgentVersion, PoolMember
+from .models import Agent, AgentKind, AgentVersion, PoolMember
 
 
 @admin.register(Agent)
@@ -18,6 +19,10 @@ class AgentAdmin(StaffAdmin):
     search_fields = ("slug", "name")
     fields = ("slug", "name", "description", "state", "current_version", "owner", "created_at", "updated_at")
     readonly_fields = ("slug", "current_version", "owner", "created_at", "updated_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
+        """Show what users made: plain models belong to their credential."""
+        return super().get_queryset(request).filter(kind=AgentKind.AGENT)
 
     def has_add_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
         """Nobody may: an agent needs a version."""

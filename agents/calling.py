@@ -13,6 +13,7 @@ from agents.events import FailedOver, StepFinished, TextProduced
 from agents.llm.errors import BilledError
 from agents.llm.types import Completion, CompletionRequest
 from agents.routing import ModelName, Route, Target
+from agents.spec import EMBEDDING_LIST
 from workers.errors import ErrorCode, WorkError
 
 CallEvent = TextProduced | FailedOver | StepFinished
@@ -154,7 +155,7 @@ class Calls:
             if self._operation == "chat":
                 completion = await target.client.complete(asked)
             else:
-                completion = await embed(target.client, asked)
+                completion = await embed(target.client, asked, each=self._operation == EMBEDDING_LIST)
             return self._finished(step, target, completion, started), None
         except BilledError as error:
             return self._refused(step, target, error, started), error

@@ -83,13 +83,17 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """The agent has answered. `parsed` is the JSON of the answer where the version has an output schema."""
+    """The agent has answered. `parsed` is the JSON of the answer where the version has an output schema.
+
+    `completion` is the last answer as it came; None of embeddings.
+    """
 
     output: str
     parsed: Any | None
     usage: Usage
     cost: Decimal
     steps: int
+    completion: Completion | None = field(default=None, compare=False)
 
 
 RunnerEvent = (

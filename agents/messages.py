@@ -53,7 +53,14 @@ IGNORED_KEYS = frozenset(
     }
 )
 _PART_TYPES = "text, image_url, or file with its file_data"
-_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+# OpenAI's newer models have developers where others have the system.
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}
 
 
 def build_messages(spec: AgentSpec, input_kind: str, input: Any) -> tuple[Message, ...]:
@@ -72,7 +79,7 @@ def build_messages(spec: AgentSpec, input_kind: str, input: Any) -> tuple[Messag
         return (*instructions, _row_message(spec, input))
     if input_kind == "chat":
         _check_keys(input)
-        return (*instructions, *_chat(input.get("messages")))
+        return (*instructions, *chat_messages(input))
     raise InvalidInput(f"input_kind must be 'columns' or 'chat', not {input_kind!r}")
 
 
@@ -91,7 +98,9 @@ def _check_keys(body: Mapping[str, Any]) -> None:
         )
 
 
-def _chat(values: Any) -> tuple[Message, ...]:
+def chat_messages(body: Mapping[str, Any]) -> tuple[Message, ...]:
+    """Return the messages of a chat body. Raises InvalidInput that names the one that is wrong."""
+    values = body.get("messages")
     if not isinstance(values, list) or not values:
         raise InvalidInput("messages must be a list of at least one message")
     if len(values) > MAX_MESSAGES:

@@ -22,8 +22,19 @@ class AgentState(models.TextChoices):
     ARCHIVED = "archived"
 
 
+class AgentKind(models.TextChoices):
+    """What a row of agents stands for: what a user has made, or a provider's model that is called as it is."""
+
+    AGENT = "agent"
+    MODEL = "model"
+
+
 class AgentQuerySet(OwnedQuerySet["Agent"]):
     """Agents, filtered by their owner."""
+
+    def made_by_users(self) -> "AgentQuerySet":
+        """Return the agents that users made; plain models are none of theirs (agents.plain_models)."""
+        return self.filter(kind=AgentKind.AGENT)
 
 
 class Agent(models.Model):
@@ -34,6 +45,9 @@ class Agent(models.Model):
     name = models.CharField(max_length=200, blank=True)
     description = models.TextField(blank=True)
     state = models.CharField(max_length=20, choices=AgentState.choices, default=AgentState.ACTIVE)
+    kind = models.CharField(
+        max_length=10, choices=AgentKind.choices, default=AgentKind.AGENT, db_default=AgentKind.AGENT, editable=False
+    )
     current_version = models.ForeignKey(
         "AgentVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+", editable=False
     )
@@ -117,13 +131,18 @@ class AgentVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["agent", "number"], name="agent_version_number")]
 
     def __str__(self) -> str:
-        return f"{self.agent}@{self.number}"
+        return f"{self.credential}/{self.model}" if self.is_plain else f"{self.agent}@{self.number}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Store a new version. Raises InvalidInput on an attempt to change a stored one."""
         if not self._state.adding:
             raise InvalidInput(f"{self} cannot be changed; create a new version.")
         super().save(*args, **kwargs)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is no agent's version, but a provider's model that is called as it is."""
+        return self.agent.kind == AgentKind.MODEL
 
 
 class PoolMemberQuerySet(OwnedQuerySet["PoolMember"]):

@@ -5,6 +5,7 @@ StepFinished before anything that follows from it is raised.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -79,7 +80,7 @@ async def run_agent(
             if error is not None:
                 raise error
         completion = run.check_after_call()
-        if completion.tool_calls:
+        if completion.tool_calls and not spec.is_plain:
             calls.accept()
             if step < spec.limits.max_steps + run.repairs:
                 async for tool_event in run.use_tools(completion, step):
@@ -164,15 +165,26 @@ class _Run:
         With that the error SCHEMA_MISMATCH where the model is not asked again: it was often enough, or its answer was
         cut for its length and would be so again.
         """
-        if self.spec.operation == "embeddings":
+        if self.spec.operation != "chat":
             return RunFinished("", orjson.loads(completion.text), self.usage, self.cost, step), None
+        if self.spec.is_plain:
+            return self._as_it_is(completion, step), None
         parsed: Any = None
         if self.spec.output_schema is not None:
             try:
                 parsed = _parsed(completion, self.spec)
             except WorkError as error:
                 return self._reject(completion, step, error)
-        return RunFinished(completion.text, parsed, self.usage, self.cost, step), None
+        return RunFinished(completion.text, parsed, self.usage, self.cost, step, completion), None
+
+    def _as_it_is(self, completion: Completion, step: int) -> RunFinished:
+        """Return what a plain model answered; asked for JSON without the provider's help, the JSON in it."""
+        text, parsed = completion.text, None
+        if self.spec.output_schema is not None and not completion.tool_calls:
+            with contextlib.suppress(WorkError):
+                parsed = parse_output(text, self.spec.output_schema)
+                text = text if _is_json(text) else orjson.dumps(parsed).decode()
+        return RunFinished(text, parsed, self.usage, self.cost, step, completion)
 
     def _reject(self, completion: Completion, step: int, error: WorkError) -> tuple[AnswerRejected, WorkError | None]:
         rejected = AnswerRejected(step, error.message, completion.text)
@@ -222,12 +234,20 @@ def _request(
     return CompletionRequest(
         model=spec.model,
         messages=tuple(messages),
-        tools=abilities.specs,
+        tools=abilities.specs or spec.tools,
         parameters=spec.parameters,
         output_schema=spec.output_schema,
         timeout=timeout,
         correlation_id=correlation_id,
     )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _abilities(spec: AgentSpec) -> AbilitySet:

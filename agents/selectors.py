@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from agents.models import Agent, AgentQuerySet, AgentVersion
 from credentials.models import User
-from workers.errors import InvalidInput
+from workers.errors import InvalidInput, NotFound
 
 _REFERENCE = re.compile(r"([^@]+)(?:@([1-9][0-9]{0,8}))?")
 
@@ -32,7 +32,8 @@ def parse_reference(text: str) -> Reference:
 
 def list_agents(user: User) -> AgentQuerySet:
     """Return the agents that `user` may see by slug, with their current versions and credentials."""
-    return Agent.objects.visible_to(user).select_related("owner", "current_version__credential").order_by("slug")
+    agents = Agent.objects.visible_to(user).made_by_users()
+    return agents.select_related("owner", "current_version__credential").order_by("slug")
 
 
 def get_agent(user: User, slug: str) -> Agent:
@@ -42,9 +43,9 @@ def get_agent(user: User, slug: str) -> Agent:
     agent = agents.filter(slug=slug).first() if "\x00" not in slug else None
     if agent is not None:
         return agent
-    close = get_close_matches(slug[:100], Agent.objects.visible_to(user).values_list("slug", flat=True)[:1000], n=1)
+    close = get_close_matches(slug[:100], agents.values_list("slug", flat=True)[:1000], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise InvalidInput(f"There is no agent {slug[:100]!r}.{hint}")
+    raise NotFound(f"There is no agent {slug[:100]!r}.{hint}")
 
 
 def get_version(user: User, reference: str) -> AgentVersion:
@@ -60,4 +61,4 @@ def get_version(user: User, reference: str) -> AgentVersion:
         return version
     last = agent.versions.order_by("-number").values_list("number", flat=True).first()
     known = f"the latest is {last}" if last else "it has none yet"
-    raise InvalidInput(f"The agent '{agent.slug}' has no version {number or 1}; {known}.")
+    raise NotFound(f"The agent '{agent.slug}' has no version {number or 1}; {known}.")

@@ -132,6 +132,7 @@ def spec_of(version: AgentVersion, price: Price | None = None) -> AgentSpec:
         operation=version.operation,
         attachments=tuple(version.attachments),
         cache_seconds=version.cache_seconds,
+        is_plain=version.is_plain,
     )
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from workers.retry import RetryPolicy
 
-from .llm.types import Price
+from .llm.types import Price, ToolSpec
+
+# What a request for embeddings of several texts does; versions know `embeddings`, of one prompt.
+EMBEDDING_LIST = "embedding_list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,10 @@ class RunLimits:
 class AgentSpec:
     """One agent version, ready to run in memory. `model` is the provider's name of it, without the credential.
 
-    `operation` is `chat` or `embeddings`. `attachments` are the columns that hold images and files. `cache_seconds` is
-    how long an answer may be used again for an identical request; None: never.
+    `operation` is `chat`, `embeddings`, or EMBEDDING_LIST. `attachments` are the columns that hold images and files.
+    `cache_seconds` is how long an answer may be used again for an identical request; None: never. `is_plain` says that
+    this is a provider's model as it is; then `tools` are the caller's own: the model's calls of them are the answer,
+    and what it answers is not held against the output schema.
     """
 
     slug: str
@@ -47,3 +52,5 @@ class AgentSpec:
     operation: str = "chat"
     attachments: tuple[str, ...] = ()
     cache_seconds: int | None = None
+    is_plain: bool = False
+    tools: tuple[ToolSpec, ...] = ()

@@ -1,6 +1,6 @@
 """Many pending runs at once, past the ORM: COPY on PostgreSQL, one prepared INSERT on SQLite.
 
-Model objects and their SQL were nine tenths of what a row took. What differs from row to row is four columns; all else
+Model objects and their SQL were nine tenths of what a row took. What differs from row to row is five columns; all else
 is asked of the model, once for all rows, so that a field which a later migration adds is never forgotten.
 """
 
@@ -20,8 +20,9 @@ NewRun: TypeAlias = tuple[
     int,  # index
     str | None,  # custom_id
     str,  # input_json
+    int,  # agent_version_id
 ]
-OWN_COLUMNS = ("id", "index", "custom_id", "input_json")
+OWN_COLUMNS = ("id", "index", "custom_id", "input_json", "agent_version_id")
 _READ_BYTES = 1024 * 1024
 
 
@@ -45,7 +46,7 @@ def shared_columns(batch: Batch, *, use_cache: bool = True) -> dict[str, Any]:
     Columns that are NULL or that the database itself fills in are left out: a row that does not name them has them so.
     """
     now = Batch.objects.filter(pk=batch.pk).values_list(Now(), flat=True).get()
-    run = Run(batch_id=batch.pk, owner_id=batch.owner_id, agent_version_id=batch.agent_version_id, created_at=now)
+    run = Run(batch_id=batch.pk, owner_id=batch.owner_id, input_kind=batch.input_kind, created_at=now)
     if not use_cache:
         run.use_cache = False
     found: dict[str, Any] = {}
@@ -75,9 +76,9 @@ def _copy(columns: str, runs: Sequence[NewRun], shared: list[Any]) -> None:
 
 
 def _copy_line(run: NewRun, end: str) -> str:
-    run_id, index, custom_id, input_json = run
+    run_id, index, custom_id, input_json, version_id = run
     name = r"\N" if custom_id is None else _escaped(custom_id)
-    return f"{run_id}\t{index}\t{name}\t{_escaped(input_json)}{end}"
+    return f"{run_id}\t{index}\t{name}\t{_escaped(input_json)}\t{version_id}{end}"
 
 
 def _escaped(text: str) -> str:

@@ -41,8 +41,9 @@ def insert_rows(
 
 
 def _runs(batch: Batch, rows: Iterable[InputRow]) -> Iterator[NewRun]:
+    version_id = batch.version.pk
     for index, row in enumerate(rows):
-        yield batch_run_id(batch.pk, index), index, row.custom_id, canonical_json(row.columns)
+        yield batch_run_id(batch.pk, index), index, row.custom_id, canonical_json(row.columns), version_id
 
 
 def _chunks(runs: Iterable[NewRun]) -> Iterator[list[NewRun]]:
@@ -50,7 +51,7 @@ def _chunks(runs: Iterable[NewRun]) -> Iterator[list[NewRun]]:
     characters = 0
     for run in runs:
         chunk.append(run)
-        characters += len(run[-1])
+        characters += len(run[3])
         if len(chunk) == CHUNK_ROWS or characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0

@@ -121,7 +121,7 @@ class BatchManager:
 
     def start(self, batch: Batch) -> Batch:
         """Start a ready batch."""
-        require_access(self._user, batch.agent_version)
+        require_access(self._user, batch.version)
         self._move(batch, [BatchState.READY], BatchState.RUNNING, started_at=Coalesce("started_at", Now()))
         publish_leases(batch.pk, lease_messages_wanted(batch.remaining))
         return batch
@@ -132,7 +132,7 @@ class BatchManager:
         When they have ended the batch is paused (`batches.execution.pilots`). A pilot of all rows is the batch itself,
         which runs to its end. Raises InvalidInput where `rows` is not 5 to 1,000, or more than there are.
         """
-        require_access(self._user, batch.agent_version)
+        require_access(self._user, batch.version)
         places = choose_pilot(batch, rows)
         pilot = places if len(places) < batch.total else None
         self._move(batch, [BatchState.READY], BatchState.RUNNING, pilot=pilot, started_at=Coalesce("started_at", Now()))
@@ -233,6 +233,7 @@ class BatchManager:
             error_message=None,
             model=None,
             is_cached=False,
+            completion=None,
             **changes,
         )
 

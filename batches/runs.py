@@ -1,6 +1,6 @@
 """Single runs: one input, started at once, on a queue that batches never block."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -42,8 +42,21 @@ def start_runs(
     for version, columns in inputs:
         template(version.prompt).check(columns.keys())
         check_columns(version.attachments, columns.keys())
+    return store_and_publish(
+        lambda: [
+            new_run(user, version, InputKind.COLUMNS, canonical_json(dict(columns)), use_cache=use_cache)
+            for version, columns in inputs
+        ]
+    )
+
+
+def store_and_publish(make: Callable[[], list[Run]]) -> list[Run]:
+    """Store the single runs that `make` returns in one transaction, offer them to the workers, and return them.
+
+    `make` is called again where another process has drawn one of their ids.
+    """
     for left in reversed(range(INSERT_TRIES)):
-        runs = [_new_run(user, version, columns, use_cache) for version, columns in inputs]
+        runs = make()
         try:
             with transaction.atomic():
                 Run.objects.bulk_create(runs)
@@ -56,13 +69,14 @@ def start_runs(
     raise AssertionError("unreachable")
 
 
-def _new_run(user: User, version: AgentVersion, columns: Mapping[str, Any], use_cache: bool) -> Run:
+def new_run(user: User, version: AgentVersion, kind: InputKind, input_json: str, *, use_cache: bool = True) -> Run:
+    """Return a new single run, unsaved, with an id of its own."""
     return Run(
         id=single_run_id(),
         owner=user,
         agent_version=version,
-        input_kind=InputKind.COLUMNS,
-        input_json=canonical_json(dict(columns)),
+        input_kind=kind,
+        input_json=input_json,
         state=RunState.QUEUED,
         use_cache=use_cache,
         created_at=Now(),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from difflib import get_close_matches
 
-from workers.errors import InvalidInput
+from workers.errors import InvalidInput, NotFound
 
 from .models import ApiToken, Credential, ProviderModel, User
 
@@ -39,7 +39,7 @@ def get_credential(user: User, name: str) -> Credential:
         return credential
     close = get_close_matches(name, visible.values_list("name", flat=True)[:1000], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise InvalidInput(f"There is no credential '{name}'.{hint}")
+    raise NotFound(f"There is no credential '{name}'.{hint}")
 
 
 def blocked_until(credential: Credential, model: str) -> datetime | None:

@@ -4,7 +4,16 @@ import math
 
 import orjson
 
-from agents.llm.types import CompletionRequest, FilePart, ImagePart, Message, Part, ToolCall, Usage
+from agents.llm.types import (
+    CompletionRequest,
+    EmbeddingInput,
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ToolCall,
+    Usage,
+)
 
 BYTES_PER_TOKEN = 4
 # What the chat format adds to each message: its role and its delimiters.
@@ -33,11 +42,16 @@ def estimate_tokens(text: str) -> int:
     return math.ceil(utf8_size(text) / BYTES_PER_TOKEN)
 
 
+def estimate_input_tokens(value: EmbeddingInput) -> int:
+    """Return about how many tokens a text to be embedded has; exactly, where it is given as its tokens."""
+    return estimate_tokens(value) if isinstance(value, str) else len(value)
+
+
 def estimate_message_tokens(message: Message) -> int:
     """Return about how many tokens `message` takes, with its tool calls and what the chat format adds."""
     calls = sum(estimate_tokens(call.name) + estimate_tokens(call.arguments) for call in message.tool_calls)
     parts = sum(map(_part_tokens, message.parts)) if message.parts else 0
-    return TOKENS_PER_MESSAGE + estimate_tokens(message.content) + calls + parts
+    return TOKENS_PER_MESSAGE + estimate_tokens(message.content) + len(message.tokens) + calls + parts
 
 
 def _part_tokens(part: Part) -> int:

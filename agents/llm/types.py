@@ -50,7 +50,8 @@ class Message:
 
     `content` is its text. `parts` is empty where that is all; else it holds the texts, images and files in their order,
     and `content` the texts alone, joined. `replay` is what a provider wants to be sent back with its own message as it
-    was (signed thoughts, for instance); no other provider is sent it.
+    was (signed thoughts, for instance); no other provider is sent it. `tokens` stand for the content of a text to be
+    embedded that its sender has cut into the model's tokens already.
     """
 
     role: Role
@@ -59,15 +60,20 @@ class Message:
     tool_call_id: str | None = None
     parts: tuple[Part, ...] = ()
     replay: Mapping[str, Any] | None = None
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as it is shown to the model; `parameters` is a JSON schema of type object."""
+    """A tool as it is shown to the model; `parameters` is a JSON schema of type object.
+
+    `strict` asks the provider to keep calls to the schema; None leaves that to it.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +156,19 @@ class Completion:
     is_cached: bool = False
 
 
+EmbeddingInput = str | tuple[int, ...]
+"""A text, or the tokens of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmbeddingRequest:
-    """One call of an embedding model: `inputs` are texts, `parameters` are passed through, `timeout` is in seconds."""
+    """One call of an embedding model: `inputs` are texts, or their tokens.
+
+    `parameters` are passed through, `timeout` is in seconds.
+    """
 
     model: str
-    inputs: tuple[str, ...]
+    inputs: tuple[EmbeddingInput, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = 600.0
     correlation_id: str | None = None

@@ -57,7 +57,7 @@ def estimate_batch(batch: Batch, *, on_progress: Callable[[int, int], None] = la
     needed = max(1, min(LEAST_PILOT, batch.total))
     if len(reading.ended) < needed:
         raise InvalidInput(f"Batch {batch.pk}: {len(reading.ended)} rows have ended; an estimate needs {needed}.")
-    models = models_of(batch.agent_version)
+    models = models_of(batch.version)
     prices = prices_of(models)
     totals = estimate_totals(reading.frame, reading.ended, 0.0 if prices is None else prices.input)
     return RowsEstimate(
@@ -74,7 +74,7 @@ def _rest(batch: Batch, reading: _Reading, totals: Totals, models: list[ModelSha
 
 
 def _read(batch: Batch, on_progress: Callable[[int, int], None]) -> _Reading:
-    counter, reading, draw = PromptCounter(batch.agent_version), _Reading(), random.Random(batch.pk)
+    counter, reading, draw = PromptCounter(batch.version), _Reading(), random.Random(batch.pk)
     chance = MOST_ENDED / max(1, batch.succeeded + batch.failed)
     for place, row in enumerate(rows_of(batch, *_FIELDS), 1):
         kind, text, state, input_tokens, output_tokens, cost, latency = row

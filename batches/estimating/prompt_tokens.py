@@ -8,8 +8,8 @@ import orjson
 
 from agents.llm.tokens import estimate_message_tokens
 from agents.llm.types import Price
-from agents.messages import build_messages
 from agents.models import AgentVersion
+from agents.requests.asking import asked
 from agents.services import spec_of
 from batches.execution.agents_cache import fixed_tokens
 from batches.models import Batch, Run
@@ -33,7 +33,7 @@ class PromptCounter:
     def count(self, input: Any, kind: str = InputKind.COLUMNS) -> int:
         """Return the tokens of a row's columns or chat body; 0 where no call can be made of it."""
         try:
-            messages = build_messages(self._spec, kind, input)
+            _, messages = asked(self._spec, kind, input)
         except InvalidInput:
             return 0
         return self._fixed + sum(map(estimate_message_tokens, messages))
@@ -49,6 +49,6 @@ def rows_of(batch: Batch, *fields: str) -> Iterator[tuple[Any, ...]]:
 
 def prompt_sizes(batch: Batch) -> Sequence[int]:
     """Return the tokens of the prompt of each row of `batch`, four bytes a row."""
-    counter = PromptCounter(batch.agent_version)
+    counter = PromptCounter(batch.version)
     rows = rows_of(batch, "input_kind", "input_json")
     return array("I", (counter.count(orjson.loads(text), kind) for kind, text in rows))

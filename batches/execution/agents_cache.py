@@ -146,7 +146,8 @@ def fixed_tokens(spec: AgentSpec) -> int:
     except InvalidInput:
         # The runner will say so.
         return 0
-    return estimate_request_tokens(CompletionRequest(spec.model, (), tools, output_schema=spec.output_schema))
+    asked = CompletionRequest(spec.model, (), tools or spec.tools, output_schema=spec.output_schema)
+    return estimate_request_tokens(asked)
 
 
 class AgentCache:

@@ -21,6 +21,7 @@ from workers.retry import RetryPolicy
 from .agents_cache import AgentCache
 from .answer_store import StoredAnswers
 from .claims import ClaimedRun
+from .completions import completion_details
 from .metering import RunMeter
 from .noting import Notes
 from .outcomes import EventRecord, Outcome, Spent
@@ -152,8 +153,10 @@ class Executor:
 
     def _succeeded(self, run: ClaimedRun, spent: Spent, finished: RunFinished) -> Outcome:
         parsed = None if finished.parsed is None else storable_json(finished.parsed)
+        details = None if finished.completion is None else completion_details(run, finished.completion)
+        completion = None if details is None else storable_json(details)
         build = self._outcome(run, spent, AttemptOutcome.SUCCEEDED, RunState.SUCCEEDED)
-        return build(output=storable(finished.output), parsed_json=parsed)
+        return build(output=storable(finished.output), parsed_json=parsed, completion_json=completion)
 
     def handed_back(self, run: ClaimedRun, spent: Spent | None = None) -> Outcome:
         """Return the outcome of an attempt that was cut off: its run waits again, at no cost of a try."""

@@ -61,6 +61,7 @@ class Outcome:
     delay: float = 0.0
     output: str | None = None
     parsed_json: str | None = None
+    completion_json: str | None = None
     error_code: str | None = None
     error_message: str | None = None
     pause_reason: str | None = None
@@ -68,4 +69,10 @@ class Outcome:
     @property
     def size(self) -> int:
         """Roughly how many characters it takes to the database."""
-        return len(self.output or "") + len(self.parsed_json or "") + len(self.error_message or "")
+        texts = (self.output, self.parsed_json, self.completion_json, self.error_message)
+        return sum(len(text) for text in texts if text)
+
+    @property
+    def has_details(self) -> bool:
+        """Whether there is more to store of it than of most."""
+        return self.completion_json is not None or self.spent.has_details

@@ -9,12 +9,12 @@ from agents.answers import request_keys
 from agents.llm.parameters import answer_limit
 from agents.llm.tokens import estimate_message_tokens
 from agents.llm.types import Message
-from agents.messages import build_messages
+from agents.requests.asking import asked
 from agents.runner import first_request
 from agents.spec import AgentSpec
 from workers.errors import WorkError
 
-from .agents_cache import LoadedAgent
+from .agents_cache import LoadedAgent, fixed_tokens
 from .claims import ClaimedRun
 from .permits import Need
 from .remaining import within_limits
@@ -43,9 +43,9 @@ class PreparedRun:
 
 def prepare(run: ClaimedRun, agent: LoadedAgent) -> PreparedRun:
     """Return `run` ready to start. Raises InvalidInput or WorkError where its input or its limits allow no call."""
-    spec = within_limits(agent.spec, run)
-    messages = build_messages(spec, run.input_kind, orjson.loads(run.input_json))
-    tokens = agent.fixed_tokens + sum(map(estimate_message_tokens, messages))
+    spec, messages = asked(within_limits(agent.spec, run), run.input_kind, orjson.loads(run.input_json))
+    fixed = agent.fixed_tokens if spec.tools is agent.spec.tools else fixed_tokens(spec)
+    tokens = fixed + sum(map(estimate_message_tokens, messages))
     need = Need(tokens, answer_limit(spec.parameters))
     keys = _first_keys(agent, spec, messages) if spec.cache_seconds is not None and run.use_cache else ()
     return PreparedRun(run, agent, spec, messages, need, keys)

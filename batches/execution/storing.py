@@ -29,12 +29,12 @@ _COLUMNS = (
     "run_id, run_attempt, run_token, state, ended, delay, tries, output, parsed, error_code, error_message, "
     "started_at, latency_ms, input_tokens, output_tokens, cost"
 )
-# What only some runs have: tokens of special kinds, who answered of a pool, and that a stored answer did.
-_DETAILS = ", cached_tokens, reasoning_tokens, model, is_cached"
+# What only some runs have: tokens of special kinds, who answered of a pool, that a stored answer did, more than text.
+_DETAILS = ", cached_tokens, reasoning_tokens, model, is_cached, completion"
 _SET_DETAILS = """,
             cached_tokens = r.cached_tokens + v.cached_tokens,
             reasoning_tokens = r.reasoning_tokens + v.reasoning_tokens,
-            model = CAST(v.model AS text), is_cached = (v.is_cached = 1)"""
+            model = CAST(v.model AS text), is_cached = (v.is_cached = 1), completion = {completion}"""
 TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 Value = str | int | float | datetime | None
 # Attempts recorded by who took a run away, and who did not know what it had cost.
@@ -65,12 +65,16 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
 def _write_runs(outcomes: Sequence[Outcome]) -> set[tuple[int, int]]:
     """Write the runs whose fence is open; return their ids and attempts."""
     is_postgresql = connection.vendor == "postgresql"
-    parsed = "CAST(v.parsed AS jsonb)" if is_postgresql else "v.parsed"
+    parsed, completion = (
+        f"CAST(v.{name} AS jsonb)" if is_postgresql else f"v.{name}" for name in ("parsed", "completion")
+    )
     started_at = "CAST(v.started_at AS timestamptz)" if is_postgresql else "v.started_at"
     due = sql_now("CAST(v.delay AS real)")
     # Four values more for each row cost a tenth of the whole; most batches have nothing to say in them.
-    has_details = any(outcome.spent.has_details for outcome in outcomes)
-    columns, details = (_COLUMNS + _DETAILS, _SET_DETAILS) if has_details else (_COLUMNS, "")
+    has_details = any(outcome.has_details for outcome in outcomes)
+    columns, details = _COLUMNS, ""
+    if has_details:
+        columns, details = _COLUMNS + _DETAILS, _SET_DETAILS.format(completion=completion)
     row = f"({', '.join(['%s'] * (columns.count(',') + 1))})"
     statement = f"""
         WITH v ({columns}) AS (VALUES {", ".join([row] * len(outcomes))})
@@ -125,7 +129,7 @@ def _details(outcome: Outcome) -> tuple[Value, ...]:
     model = spent.model if spent.is_pooled else None
     # A run that goes on may yet be asked.
     is_cached = int(spent.is_cached and outcome.state is RunState.SUCCEEDED)
-    return spent.usage.cached_tokens, spent.usage.reasoning_tokens, model, is_cached
+    return spent.usage.cached_tokens, spent.usage.reasoning_tokens, model, is_cached, outcome.completion_json
 
 
 def _started_at(outcome: Outcome) -> Value:

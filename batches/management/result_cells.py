@@ -8,6 +8,7 @@ import orjson
 from batches.models import Batch
 from batches.results import ResultRecord
 from batches.results.fields import did_you_mean
+from batches.results.flat import output_schema
 from batches.results.json_paths import ROOTS, Path, json_path
 from workers.errors import InvalidInput
 
@@ -25,7 +26,7 @@ USUAL = ("index", "custom_id", "status", "code", "output", "latency_ms", "cost")
 def parse_columns(text: str | None, batch: Batch) -> list[str]:
     """Return the names in a list with commas, by default the usual ones. Raises InvalidInput for an unknown one."""
     if text is None:
-        properties = (batch.agent_version.output_schema or {}).get("properties")
+        properties = (output_schema(batch) or {}).get("properties")
         fields = [f"parsed.{name}" for name in properties] if isinstance(properties, dict) else ["output"]
         return [name for usual in USUAL for name in (fields if usual == "output" else [usual])]
     names = [name.strip() for name in text.split(",")]

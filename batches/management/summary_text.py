@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agents.models import AgentVersion
 from batches.models import Batch
 from batches.results import BatchSummary
 from batches.states import TERMINAL_BATCH_STATES
@@ -17,8 +18,7 @@ def batch_facts(batch: Batch) -> dict[str, Any]:
         "name": batch.name,
         "state": batch.state,
         "state_reason": batch.state_reason,
-        "agent": batch.agent_version.agent.slug,
-        "version": batch.agent_version.number,
+        **_agent_facts(batch.agent_version),
         "priority": batch.get_priority_display().lower(),
         "weight": batch.weight,
         "total": batch.total,
@@ -34,6 +34,13 @@ def batch_facts(batch: Batch) -> dict[str, Any]:
         "started_at": batch.started_at,
         "finished_at": batch.finished_at,
     }
+
+
+def _agent_facts(version: AgentVersion | None) -> dict[str, Any]:
+    """Return which agent the batch runs; nulls where it is a plain model, or none is known yet."""
+    if version is None or version.is_plain:
+        return {"agent": None, "version": None}
+    return {"agent": version.agent.slug, "version": version.number}
 
 
 def summary_facts(batch: Batch, summary: BatchSummary) -> dict[str, Any]:

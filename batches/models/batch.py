@@ -7,13 +7,16 @@ from agents.models import AgentVersion
 from batches.ids import batch_id_range
 from batches.states import BatchState, Priority
 from credentials.querysets import OwnedQuerySet
+from workers.errors import InvalidInput
 
 
 class InputKind(models.TextChoices):
-    """What a run's input is: the columns of a row, or the body of a chat request."""
+    """What a run's input is: the columns of a row, or the body of a request to the API (batches.requests)."""
 
     COLUMNS = "columns"
     CHAT = "chat"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
 
 
 class BatchQuerySet(OwnedQuerySet["Batch"]):
@@ -25,7 +28,14 @@ class Batch(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="batches")
     name = models.CharField(max_length=200, blank=True)
-    agent_version = models.ForeignKey(AgentVersion, on_delete=models.PROTECT, related_name="batches")
+    agent_version = models.ForeignKey(
+        AgentVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="batches",
+        help_text="Of its first row. None while the lines of a file that name it are read, or where none is good.",
+    )
     source = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="derived", help_text="Made from."
     )
@@ -44,6 +54,14 @@ class Batch(models.Model):
     input_bytes = models.PositiveBigIntegerField(default=0)
     skipped_rows = models.PositiveIntegerField(default=0, help_text="Bad rows that the user chose to leave out.")
     metadata = models.JSONField(default=dict, blank=True)
+    endpoint = models.CharField(
+        max_length=40, blank=True, db_default="", help_text="What its lines are sent to, where they are requests."
+    )
+    completion_window = models.CharField(max_length=10, blank=True, db_default="")
+    output_expires_seconds = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How long its output can be had as a file; empty: always."
+    )
+    problems = models.JSONField(null=True, blank=True, help_text="Bad lines, for which it failed.")
     pilot = models.JSONField(
         null=True, blank=True, help_text="Places of the rows that run first, alone, to estimate the whole."
     )
@@ -83,6 +101,13 @@ class Batch(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"batch {self.pk}"
+
+    @property
+    def version(self) -> AgentVersion:
+        """The version of its first row. Raises InvalidInput where it has none, since its input was never good."""
+        if self.agent_version is None:
+            raise InvalidInput(f"Batch {self.pk} has no rows yet; it is {self.state}.")
+        return self.agent_version
 
     @property
     def done(self) -> int:

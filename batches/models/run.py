@@ -100,6 +100,9 @@ class Run(models.Model):
     latency_ms = models.PositiveIntegerField(null=True, blank=True, help_text="Of the attempt that ended it.")
     output = models.TextField(null=True, blank=True)
     parsed = models.JSONField(null=True, blank=True)
+    completion = models.JSONField(
+        null=True, blank=True, help_text="What the last answer held beside its text: finish_reason, tool_calls, ..."
+    )
     error_code = models.CharField(max_length=30, null=True, blank=True)
     error_message = models.TextField(null=True, blank=True)
 

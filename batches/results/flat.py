@@ -48,6 +48,12 @@ FIXED_NAMES = (
 )
 
 
+def output_schema(batch: Batch) -> dict[str, Any] | None:
+    """Return the output schema of the batch's version; None where it has none, or the batch has no version yet."""
+    schema = batch.agent_version.output_schema if batch.agent_version is not None else None
+    return schema if isinstance(schema, dict) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Which columns follow the fixed ones: the fields of the answer, then the columns of the input."""
@@ -62,8 +68,7 @@ class Layout:
         Answers of another version may have other fields: those stand in `parsed`, which always holds the whole answer.
         A chat body has no columns; its JSON stands in one column, `input`.
         """
-        schema = batch.agent_version.output_schema
-        properties = schema.get("properties") if isinstance(schema, dict) else None
+        properties = (output_schema(batch) or {}).get("properties")
         columns = tuple(batch.columns) if batch.input_kind == InputKind.COLUMNS else None
         return cls(tuple(properties) if isinstance(properties, dict) else (), columns)
 

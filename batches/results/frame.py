@@ -16,7 +16,7 @@ from batches.models import Batch
 from batches.tables import runs
 from workers.errors import InvalidInput
 
-from .flat import WHOLE_NUMBERS, Layout, flat_rows
+from .flat import WHOLE_NUMBERS, Layout, flat_rows, output_schema
 from .selection import ROW_WIDTH, Selection
 from .versions import VersionLabels
 
@@ -54,7 +54,7 @@ def column_types(batch: Batch, layout: Layout) -> dict[str, str]:
     Fields of the answer have the type that the output schema says; where it says several or none, lists or objects,
     they are JSON text.
     """
-    schema = batch.agent_version.output_schema or {}
+    schema = output_schema(batch) or {}
     types = dict.fromkeys(layout.names, "string")
     types |= dict.fromkeys(WHOLE_NUMBERS, "integer") | {"cost": "number", "cached": "boolean"}
     for name in layout.parsed_fields:

@@ -37,7 +37,8 @@ class ResultUsage(TypedDict):
 class ResultRecord(TypedDict):
     """One row's result. `index` is its place in the input from 0, `cost` is US dollars, `model` `credential/model`.
 
-    `cached` says that the answer came from the store of answers.
+    `agent` and `version` are null where a provider's model was called as it is. `cached` says that the answer came from
+    the store of answers.
     """
 
     index: int
@@ -50,8 +51,8 @@ class ResultRecord(TypedDict):
     usage: ResultUsage
     cost: float
     latency_ms: int | None
-    agent: str
-    version: int
+    agent: str | None
+    version: int | None
     model: str
     input: Any
     cached: bool

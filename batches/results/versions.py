@@ -4,14 +4,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, select
 
+from agents.models import AgentKind
 from batches.tables import agent_versions, agents, credentials
 
 
 class VersionLabel(NamedTuple):
-    """What a record says of an agent version: slug, number, and `credential/model`."""
+    """What a record says of an agent version: slug, number, and `credential/model`.
 
-    agent: str
-    version: int
+    A provider's model that is called as it is has neither slug nor number.
+    """
+
+    agent: str | None
+    version: int | None
     model: str
 
 
@@ -25,12 +29,14 @@ class VersionLabels(dict[int, VersionLabel]):
 
     def __missing__(self, version_id: int) -> VersionLabel:
         statement = (
-            select(agents.c.slug, agent_versions.c.number, credentials.c.name, agent_versions.c.model)
+            select(agents.c.kind, agents.c.slug, agent_versions.c.number, credentials.c.name, agent_versions.c.model)
             .join_from(agent_versions, agents, agents.c.id == agent_versions.c.agent_id)
             .join(credentials, credentials.c.id == agent_versions.c.credential_id)
             .where(agent_versions.c.id == version_id)
         )
         with self._engine.connect() as connection:
-            slug, number, credential, model = connection.execute(statement).one()
-        label = self[version_id] = VersionLabel(slug, number, f"{credential}/{model}")
+            kind, slug, number, credential, model = connection.execute(statement).one()
+        name = f"{credential}/{model}"
+        is_plain = kind == AgentKind.MODEL
+        label = self[version_id] = VersionLabel(None, None, name) if is_plain else VersionLabel(slug, number, name)
         return label

@@ -5,8 +5,8 @@ from itertools import groupby
 from typing import Any
 
 from agents.llm.types import FilePart, ImagePart, Message, Part, Price, ToolCall
-from agents.messages import build_messages
 from agents.repairs import repair_message
+from agents.requests.asking import asked
 from agents.services import spec_of
 from batches.execution.noting import LONGEST_EVENT_TEXT
 from batches.models import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind
@@ -19,7 +19,7 @@ def first_messages(run: Run) -> tuple[Said, ...]:
     """Return what the model is told first. Raises InvalidInput where the input does not fit the version."""
     # Prices do not matter here, and looking them up would take a query.
     spec = spec_of(run.agent_version, Price())
-    return tuple(_first(message) for message in build_messages(spec, run.input_kind, run.input))
+    return tuple(_first(message) for message in asked(spec, run.input_kind, run.input)[1])
 
 
 def opening_of(run: Run) -> tuple[tuple[Said, ...], str]:
@@ -44,7 +44,8 @@ def said_in(run: Run, attempt: Attempt, events: Sequence[RunEvent]) -> tuple[Sai
 
 def _first(message: Message) -> Said:
     attachments = tuple(_attachment(part) for part in message.parts if not isinstance(part, str))
-    return Said(message.role, message.content, 0, message.tool_calls, message.tool_call_id, attachments=attachments)
+    content = message.content or (f"{len(message.tokens)} tokens" if message.tokens else "")
+    return Said(message.role, content, 0, message.tool_calls, message.tool_call_id, attachments=attachments)
 
 
 def _attachment(part: Part) -> Attachment:

@@ -13,7 +13,7 @@ MOST_VERSIONS = 200
 
 def visible_agents(user: Reader) -> QuerySet[Agent]:
     """Return the agents that `user` may see, with their current version."""
-    return Agent.objects.visible_to(user).select_related("current_version__credential", "owner")
+    return Agent.objects.visible_to(user).made_by_users().select_related("current_version__credential", "owner")
 
 
 def agent_page(user: Reader, *, after: str = "", limit: int = PAGE_SIZE) -> tuple[list[Agent], str | None]:

@@ -74,8 +74,10 @@ def figures(user: Reader) -> Figures:
         .filter(state__in=ACTIVE_BATCH_STATES)
         .aggregate(number=Count("id"), to_go=Sum(F("total") - done))
     )
-    agents = Agent.objects.visible_to(user).aggregate(
-        number=Count("id"), active=Count("id", filter=Q(state=AgentState.ACTIVE))
+    agents = (
+        Agent.objects.visible_to(user)
+        .made_by_users()
+        .aggregate(number=Count("id"), active=Count("id", filter=Q(state=AgentState.ACTIVE)))
     )
     return Figures(batches["number"], batches["to_go"] or 0, agents["number"], agents["active"])
 

@@ -36,7 +36,7 @@ HOSTILE = [
 
 
 def new_run(batch: Batch, index: int, custom_id: str | None = None, input_json: str = "{}") -> NewRun:
-    return batch_run_id(batch.pk, index), index, custom_id, input_json
+    return batch_run_id(batch.pk, index), index, custom_id, input_json, batch.version.pk
 
 
 def stored_columns(run_id: int) -> dict[str, tuple[object, str]]:

@@ -51,10 +51,12 @@ def test_the_index_of_suspects_comes_and_goes_and_may_be_there_already() -> None
 def test_what_runs_and_attempts_gained_locks_one_table_at_a_time_and_reads_back() -> None:
     """Workers lock runs, then attempts and batches: a migration that held several tables could deadlock with them."""
     assert "BEGIN" not in sql_of("0005")
+    assert "BEGIN" not in sql_of("0006")
     batch = make_batch(rows=3)
     try:
         call_command("migrate", "batches", "0004", verbosity=0)
         call_command("migrate", "batches", "0005", verbosity=0)
+        call_command("migrate", verbosity=0)
         run = batch.runs.earliest("id")
         assert (run.use_cache, run.is_cached, run.model, run.cached_tokens) == (True, False, None, 0)
     finally:

@@ -305,4 +305,4 @@ def _check_output(path: Path | None) -> None:
 def _other_version(user: User, batch: Batch, given: str | None) -> Any:
     if given is None:
         return None
-    return get_version(user, f"{batch.agent_version.agent.slug}@{given}" if given.isdigit() else given)
+    return get_version(user, f"{batch.version.agent.slug}@{given}" if given.isdigit() else given)

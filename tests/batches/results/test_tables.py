@@ -20,7 +20,8 @@ LEFT_OUT = {
     # How it was scheduled; its pilot's rows are rows as all others are.
     "batches_batch": {
         "state_reason", "priority", "weight", "is_mixed", "max_cost", "input_bytes", "skipped_rows", "metadata",
-        "pilot", "updated_at", "finalizing_at", "cancelling_at", "expires_at",
+        "pilot", "completion_window", "output_expires_seconds", "problems",
+        "updated_at", "finalizing_at", "cancelling_at", "expires_at",
     },
     # How a run is executed is no result.
     "batches_run": {"lease_id", "token", "not_before", "reserved_cost"},

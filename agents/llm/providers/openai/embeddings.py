@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 from agents.llm.rate_headers import rate_limit_headers
-from agents.llm.tokens import estimate_tokens
+from agents.llm.tokens import estimate_input_tokens
 from agents.llm.types import Embedding, EmbeddingRequest, Usage
 from workers.errors import ErrorCode, WorkError
 
@@ -50,7 +50,7 @@ def parse_embedding(
         if type(index) is not int or not 0 <= index < len(items) or index in vectors:
             raise _bad("a vector without a place of its own")
         vectors[index] = _vector(item.get("embedding"))
-    usage = parse_usage(parsed.get("usage")) or Usage(sum(map(estimate_tokens, request.inputs)))
+    usage = parse_usage(parsed.get("usage")) or Usage(sum(map(estimate_input_tokens, request.inputs)))
     return Embedding(
         vectors=tuple(vectors[index] for index in range(len(items))),
         usage=Usage(usage.input_tokens, cached_tokens=usage.cached_tokens),

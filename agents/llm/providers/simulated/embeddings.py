@@ -4,8 +4,8 @@ import math
 from hashlib import blake2b
 from random import Random
 
-from agents.llm.tokens import estimate_tokens
-from agents.llm.types import CompletionRequest, Embedding, EmbeddingRequest, Message, Usage
+from agents.llm.tokens import estimate_input_tokens
+from agents.llm.types import CompletionRequest, Embedding, EmbeddingInput, EmbeddingRequest, Message, Usage
 from workers.errors import ErrorCode, WorkError
 
 DIMENSIONS = 64
@@ -14,7 +14,7 @@ MAX_DIMENSIONS = 4096
 
 def as_call(request: EmbeddingRequest) -> CompletionRequest:
     """Return the call whose latency and errors `request` has: that of its texts."""
-    messages = tuple(Message("user", text) for text in request.inputs)
+    messages = tuple(Message("user", text_of(value)) for value in request.inputs)
     return CompletionRequest(request.model, messages, parameters=request.parameters)
 
 
@@ -24,9 +24,14 @@ def embed(request: EmbeddingRequest, seed: int, number: int) -> Embedding:
     if type(size) is not int or not 1 <= size <= MAX_DIMENSIONS:
         allowed = f"dimensions must be a whole number from 1 to {MAX_DIMENSIONS}"
         raise WorkError(ErrorCode.INVALID_REQUEST, allowed)
-    vectors = tuple(_vector(f"{seed}\0{request.model}\0{text}", size) for text in request.inputs)
-    usage = Usage(sum(map(estimate_tokens, request.inputs)))
+    vectors = tuple(_vector(f"{seed}\0{request.model}\0{text_of(value)}", size) for value in request.inputs)
+    usage = Usage(sum(map(estimate_input_tokens, request.inputs)))
     return Embedding(vectors, usage, request.model, f"sim-embedding-{number}")
+
+
+def text_of(value: EmbeddingInput) -> str:
+    """Return the text that stands for an input; tokens are their numbers, since no vocabulary is here."""
+    return value if isinstance(value, str) else " ".join(map(str, value))
 
 
 def _vector(text: str, size: int) -> tuple[float, ...]:

@@ -1,0 +1,43 @@
+"""Requests of programs: each becomes a single run, started at once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from agents.llm.types import Price
+from agents.models import AgentVersion
+from agents.requests.asking import check_asked
+from agents.services import spec_of
+from agents.values import fault_of
+from credentials.models import User
+from workers.errors import InvalidInput
+
+from .inputs import canonical_json
+from .models import Run
+from .models.batch import InputKind
+from .runs import new_run, store_and_publish
+
+MAX_BODY_CHARACTERS = 48 * 1024 * 1024
+
+
+def start_request(user: User, version: AgentVersion, kind: InputKind, body: Mapping[str, Any]) -> Run:
+    """Start one run of `version`, which `resolve_model` found for `user`, over a request's body; return it, queued.
+
+    Raises InvalidInput, which begins with the name of the parameter that is wrong.
+    """
+    input_json = check_request(version, kind, body)
+    return store_and_publish(lambda: [new_run(user, version, kind, input_json)])[0]
+
+
+def check_request(version: AgentVersion, kind: InputKind, body: Mapping[str, Any]) -> str:
+    """Return a request's body as it is stored. Raises InvalidInput where `version` cannot run it.
+
+    The version's agent and credential are read, so select them with it.
+    """
+    if fault := fault_of(body):
+        raise InvalidInput(f"the body at {fault}")
+    # Prices do not matter here, and looking them up would take a query.
+    check_asked(spec_of(version, Price()), version.credential.provider, kind, body)
+    text = canonical_json(dict(body))
+    if len(text) > MAX_BODY_CHARACTERS:
+        raise InvalidInput(f"the body has {len(text)} characters; at most {MAX_BODY_CHARACTERS} are allowed")
+    return text
