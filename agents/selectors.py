@@ -37,7 +37,7 @@ def list_agents(user: User) -> AgentQuerySet:
 
 
 def get_agent(user: User, slug: str) -> Agent:
-    """Return the agent called `slug` among those that `user` may see. Raises InvalidInput with a close match."""
+    """Return the agent called `slug` among those that `user` may see. Raises NotFound with a close match."""
     agents = list_agents(user)
     # PostgreSQL refuses to compare with a NUL; no slug holds one.
     agent = agents.filter(slug=slug).first() if "\x00" not in slug else None
@@ -51,7 +51,7 @@ def get_agent(user: User, slug: str) -> Agent:
 def get_version(user: User, reference: str) -> AgentVersion:
     """Return the version that `reference` (`slug` or `slug@3`) names among those that `user` may see.
 
-    Raises InvalidInput where there is none.
+    Raises NotFound where there is none, InvalidInput where it is none that could be.
     """
     wanted = parse_reference(reference)
     agent = get_agent(user, wanted.slug)

@@ -13,7 +13,7 @@ from agents.validation import LIMITS, VersionChanges, check_text, checked_conten
 from credentials.models import User
 from credentials.selectors import get_credential
 from credentials.validation import check_instance
-from workers.errors import InvalidInput
+from workers.errors import Conflict, InvalidInput, NotFound
 from workers.retry import RetryPolicy
 
 __all__ = [
@@ -99,7 +99,7 @@ def update_agent(
 
 
 def require_runnable(version: AgentVersion, *, trial: bool = False) -> None:
-    """Raise InvalidInput, naming the agent and its state, where `version` may not be run.
+    """Raise Conflict, naming the agent and its state, where `version` may not be run.
 
     An active agent runs. A draft may be tried out (`trial`: here and now, nothing is stored). Paused and archived
     agents take nothing new. The version's agent is read, so select it with it.
@@ -108,7 +108,7 @@ def require_runnable(version: AgentVersion, *, trial: bool = False) -> None:
     if agent.state not in (_TRIED_OUT_STATES if trial else _RUN_STATES):
         hint = f"make it active first: manage.py agents update {agent.slug} --state {AgentState.ACTIVE}"
         state = "a draft" if agent.state == AgentState.DRAFT else agent.state
-        raise InvalidInput(f"agent '{agent.slug}' is {state}; {hint}")
+        raise Conflict(f"agent '{agent.slug}' is {state}; {hint}")
 
 
 def spec_of(version: AgentVersion, price: Price | None = None) -> AgentSpec:
@@ -146,7 +146,7 @@ def _locked(user: User, agent: Agent) -> Agent:
     """Return the agent's row, locked until the transaction ends (SQLite: the transaction itself is the lock)."""
     row = Agent.objects.visible_to(user).select_for_update().filter(pk=agent.pk).first()
     if row is None:
-        raise InvalidInput(f"There is no agent '{agent.slug}'.")
+        raise NotFound(f"There is no agent '{agent.slug}'.")
     return row
 
 

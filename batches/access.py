@@ -3,12 +3,12 @@
 from agents.models import AgentVersion
 from agents.services import require_runnable
 from credentials.models import User
-from workers.errors import InvalidInput
+from workers.errors import NotFound
 
 
 def require_access(user: User, version: AgentVersion) -> None:
-    """Raise InvalidInput where `user` does not see `version`, or its agent is not active. One query."""
+    """Raise NotFound where `user` does not see `version`, Conflict where its agent is not active. One query."""
     found = AgentVersion.objects.visible_to(user).select_related("agent").filter(pk=version.pk).first()
     if found is None:
-        raise InvalidInput(f"There is no agent {version}.")
+        raise NotFound(f"There is no agent {version}.")
     require_runnable(found)

@@ -16,7 +16,7 @@ from agents.attachments import check_columns
 from agents.models import AgentVersion
 from agents.prompts import template
 from credentials.models import User
-from workers.errors import InvalidInput
+from workers.errors import Conflict, InvalidInput, NotFound
 
 from .accepting import BadRows, accept_input
 from .access import require_access
@@ -63,7 +63,7 @@ class BatchOptions:
 
 
 class BatchManager:
-    """The verbs of one user. Each raises InvalidInput where the batch is not theirs or its state does not allow it."""
+    """The verbs of one user. Each raises NotFound where the batch is not theirs, Conflict where its state forbids."""
 
     def __init__(self, user: User) -> None:
         """Act for `user`."""
@@ -73,7 +73,7 @@ class BatchManager:
         """Return a batch that the user may see."""
         batch = Batch.objects.visible_to(self._user).filter(pk=batch_id).first()
         if batch is None:
-            raise InvalidInput(f"There is no batch {batch_id}.")
+            raise NotFound(f"There is no batch {batch_id}.")
         return batch
 
     def create(
@@ -240,19 +240,19 @@ class BatchManager:
     def _move(
         self, batch: Batch, allowed: Collection[BatchState], state: BatchState | Combinable, **changes: Any
     ) -> Batch:
-        """Change the state by compare-and-set. Raises InvalidInput where the batch is in no allowed state."""
+        """Change the state by compare-and-set. Raises Conflict where the batch is in no allowed state."""
         self._update(batch, allowed, state=state, **changes)
         log.info("batch_state", batch_id=batch.pk, state=batch.state)
         return batch
 
     def _update(self, batch: Batch, allowed: Collection[BatchState], **changes: Any) -> None:
-        """Change a batch that is in an allowed state, and read it again. Raises InvalidInput where it is in none."""
+        """Change a batch that is in an allowed state, and read it again. Raises Conflict where it is in none."""
         changed = Batch.objects.filter(pk=batch.pk, state__in=allowed).update(updated_at=Now(), **changes)
         batch.refresh_from_db()
         if not changed:
             *others, last = (state for state in BatchState if state in allowed)
             names = f"{', '.join(others)} or {last}" if others else last
-            raise InvalidInput(f"Batch {batch.pk} is {batch.state}; this needs it to be {names}.")
+            raise Conflict(f"Batch {batch.pk} is {batch.state}; this needs it to be {names}.")
 
 
 def _check_share(priority: int | None, weight: int | None) -> None:

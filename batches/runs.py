@@ -10,7 +10,7 @@ from agents.attachments import check_columns
 from agents.models import AgentVersion
 from agents.prompts import template
 from credentials.models import User
-from workers.errors import InvalidInput
+from workers.errors import Conflict, NotFound
 
 from .access import require_access
 from .execution.cancelling import CANCELLED
@@ -84,13 +84,13 @@ def new_run(user: User, version: AgentVersion, kind: InputKind, input_json: str,
 
 
 def cancel_run(user: User, run_id: int) -> Run:
-    """Cancel a single run that has not ended: its call is cut at the process' next heartbeat. Raises InvalidInput."""
+    """Cancel a single run that has not ended: its call is cut at the next heartbeat. Raises NotFound and Conflict."""
     run = Run.objects.visible_to(user).singles().filter(pk=run_id).first()
     if run is None:
-        raise InvalidInput(f"There is no single run {run_id}.")
+        raise NotFound(f"There is no single run {run_id}.")
     open_rows = Run.objects.filter(pk=run_id, state__in=[RunState.QUEUED, RunState.RUNNING, RunState.WAITING])
     if not open_rows.update(**CANCELLED, finished_at=Now()):
         run.refresh_from_db()
-        raise InvalidInput(f"Run {run_id} has ended already ({run.state}).")
+        raise Conflict(f"Run {run_id} has ended already ({run.state}).")
     run.refresh_from_db()
     return run

@@ -13,7 +13,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from workers.admin_base import FactsAdmin, StaffAdmin
 
 from .admin_forms import CredentialForm
-from .models import ApiToken, Credential, ProviderModel, User
+from .models import ApiToken, Credential, IdempotencyKey, ProviderModel, User
 from .services import disable_credential, enable_credential, revoke_token
 
 admin.site.unregister(Group)
@@ -39,7 +39,7 @@ class GroupAdmin(DjangoGroupAdmin, StaffAdmin):
 class ApiTokenAdmin(FactsAdmin):
     """API tokens: made by `manage.py tokens create`, which shows them once; revoked here or there."""
 
-    list_display = ("name", "prefix", "user", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_display = ("name", "prefix", "user", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
     list_filter = ("revoked_at",)
     list_select_related = ("user",)
     search_fields = ("name", "prefix", "user__username")
@@ -56,6 +56,18 @@ class ApiTokenAdmin(FactsAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Who may delete a token may revoke it."""
         return request.user.has_perm("credentials.delete_apitoken")
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(FactsAdmin):
+    """Requests that came with an `Idempotency-Key`. The answers themselves, which may hold outputs, are left out."""
+
+    list_display = ("key", "target", "user", "status", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("=key", "user__username")
+    ordering = ("-id",)
+    exclude = ("body", "headers", "claim")
+    long_fields = ("body", "headers")
 
 
 @admin.register(Credential)

@@ -58,6 +58,12 @@ class ApiToken(models.Model):
     prefix = models.CharField(max_length=12)
     digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the token, in hex.")
     scopes = models.JSONField(default=list)
+    requests_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=_whole(LARGEST_INTEGER),
+        help_text="How often it may call the API; empty: as often as the setting says.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -70,6 +76,39 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+
+class IdempotencyKeyQuerySet(OwnedQuerySet["IdempotencyKey"]):
+    """Requests with a key, filtered by who sent them."""
+
+    owner_path = "user"
+
+
+class IdempotencyKey(models.Model):
+    """A request that its sender marked with a key, so that it is carried out once however often it is sent.
+
+    `claim` is drawn anew by who carries it out: an answer is stored under the claim that still holds. `status` is
+    NULL until there is an answer; `body` is NULL as well where the answer was too long to keep.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    target = models.TextField(help_text="Method and path.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the body, in hex.")
+    claim = models.UUIDField()
+    claimed_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    objects = IdempotencyKeyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key")]
+
+    def __str__(self) -> str:
+        return f"{self.target} ({self.key})"
 
 
 class CredentialQuerySet(OwnedQuerySet["Credential"]):

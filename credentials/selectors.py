@@ -22,17 +22,17 @@ def acting_user(username: str | None) -> User:
 
 
 def get_user(username: str) -> User:
-    """Return the active user called `username`. Raises InvalidInput."""
+    """Return the active user called `username`. Raises NotFound, InvalidInput where he is not active."""
     user = User.objects.filter(username=username).first()
     if user is None:
-        raise InvalidInput(f"There is no user '{username}'.")
+        raise NotFound(f"There is no user '{username}'.")
     if not user.is_active:
         raise InvalidInput(f"The user '{username}' is not active.")
     return user
 
 
 def get_credential(user: User, name: str) -> Credential:
-    """Return the credential called `name` among those that `user` may see. Raises InvalidInput with a close match."""
+    """Return the credential called `name` among those that `user` may see. Raises NotFound with a close match."""
     visible = Credential.objects.visible_to(user)
     credential = visible.select_related("owner").filter(name=name).first()
     if credential is not None:
@@ -53,11 +53,11 @@ def blocked_until(credential: Credential, model: str) -> datetime | None:
 
 
 def get_token(user: User, reference: str) -> ApiToken:
-    """Return the token with this prefix or name among those that `user` may see. Raises InvalidInput."""
+    """Return the token of this prefix or name that `user` sees. Raises NotFound, InvalidInput for several."""
     visible = ApiToken.objects.visible_to(user)
     found = list(visible.filter(prefix=reference)[:2]) or list(visible.filter(name=reference)[:2])
     if not found:
-        raise InvalidInput(f"There is no token '{reference}'.")
+        raise NotFound(f"There is no token '{reference}'.")
     if len(found) > 1:
         raise InvalidInput(f"Several tokens are called '{reference}': give the prefix, as `tokens list` shows it.")
     return found[0]

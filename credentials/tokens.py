@@ -24,28 +24,45 @@ _LAST_USED_EVERY = dt.timedelta(minutes=1)
 
 
 class Scope(models.TextChoices):
-    """What a token may do, within what its user may do. No scope includes another.
+    """What a token may do, within what its user may do.
 
-    read: see agents, batches, runs and results. run: start, pause, resume, cancel and retry them. write: create and
-    change agents and schedules. admin: manage users, credentials and tokens.
+    Reading and writing are apart: neither includes the other. Files go with batches, models and their limits with
+    credentials. `admin` includes all others, and is what tokens themselves are managed with.
     """
 
-    READ = "read"
-    RUN = "run"
-    WRITE = "write"
+    RUNS_READ = "runs:read"
+    RUNS_WRITE = "runs:write"
+    BATCHES_READ = "batches:read"
+    BATCHES_WRITE = "batches:write"
+    AGENTS_READ = "agents:read"
+    AGENTS_WRITE = "agents:write"
+    CREDENTIALS_READ = "credentials:read"
+    CREDENTIALS_WRITE = "credentials:write"
     ADMIN = "admin"
 
 
 def create_token(
-    user: User, name: str, scopes: Collection[str], expires_at: dt.datetime | None = None
+    user: User,
+    name: str,
+    scopes: Collection[str],
+    expires_at: dt.datetime | None = None,
+    *,
+    requests_per_minute: int | None = None,
 ) -> tuple[ApiToken, str]:
     """Return a new token of `user` and its text, which cannot be had again.
 
-    Raises InvalidInput for a name in use, an unknown scope, none at all, or an expiry in the past.
+    `requests_per_minute` is how often it may call; None: as often as `ARBORETUM_TOKEN_REQUESTS_PER_MINUTE` says.
+    Raises InvalidInput for a name in use, an unknown scope, none at all, an expiry in the past, or a limit below 1.
     """
     text = TOKEN_START + secrets.token_urlsafe(_SECRET_BYTES)
     token = ApiToken(
-        user=user, name=name, prefix=text[:_SHOWN], digest=_digest(text), scopes=_checked(scopes), expires_at=expires_at
+        user=user,
+        name=name,
+        prefix=text[:_SHOWN],
+        digest=_digest(text),
+        scopes=_checked(scopes),
+        expires_at=expires_at,
+        requests_per_minute=requests_per_minute,
     )
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidInput("expires_at: must lie in the future")
@@ -85,6 +102,13 @@ def is_valid(token: ApiToken) -> bool:
     """Return whether `token` is neither revoked nor expired, and its user is active."""
     expired = token.expires_at is not None and token.expires_at <= timezone.now()
     return token.revoked_at is None and not expired and token.user.is_active
+
+
+def token_state(token: ApiToken) -> str:
+    """Return "valid", "revoked" or "expired"; that of an inactive user counts as expired."""
+    if token.revoked_at is not None:
+        return "revoked"
+    return "valid" if is_valid(token) else "expired"
 
 
 def _note_use(token: ApiToken) -> None:

@@ -110,6 +110,15 @@ def _clean_redis(redis_server: None) -> None:
     connection().flushall()
 
 
+@pytest.fixture(autouse=True)
+def _api_threads_ended() -> Iterator[None]:
+    """Leave no test the connections of the one before: what it has set of them would not be seen."""
+    from credentials.api.threads import stop_threads
+
+    yield
+    stop_threads()
+
+
 @pytest.fixture
 def short_folder(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A private folder whose path leaves room for a socket's name; `tmp_path` may be too long."""

@@ -10,7 +10,14 @@ from agents.models import PoolMember
 from batches.models import Attempt, AttemptOutcome, RunEvent, RunEventKind, StoredAnswer
 from credentials.models import ProviderModel
 from credentials.services import create_token
-from tests.support.factories import make_agent, make_batch, make_single_run, make_superuser, make_user
+from tests.support.factories import (
+    make_agent,
+    make_batch,
+    make_idempotency_key,
+    make_single_run,
+    make_superuser,
+    make_user,
+)
 
 APPS = ("credentials", "agents", "batches")
 # Internal bookkeeping of workers; the admin alone shows them.
@@ -44,7 +51,8 @@ def test_strangers_and_anonymous_see_nothing(model: type[models.Model]) -> None:
     PoolMember.objects.create(version=agent.current_version, place=0, credential=credential, model="echo-1")
     moment = {"created_at": timezone.now(), "expires_at": timezone.now()}
     StoredAnswer.objects.create(key="k", credential=credential, answer_json="{}", bytes=2, **moment)
-    create_token(agent.owner, "ci", ["read"])
+    create_token(agent.owner, "ci", ["runs:read"])
+    make_idempotency_key(agent.owner)
     rows = model._default_manager.all()
     assert rows.exists()
     assert not rows.visible_to(make_user()).exists()

@@ -1,7 +1,11 @@
 """Every way in which work can fail, sorted once, where the error is born; everyone above reads the code."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
+
+_FIELD = re.compile(r"([a-z_][a-z0-9_]*(?:\[\d+\]|\.[a-z_][a-z0-9_]*)*)(?:: | must | is )")
+_PRONOUNS = frozenset({"it", "that", "there", "this"})
 
 
 class ErrorCategory(StrEnum):
@@ -90,6 +94,24 @@ class WorkError(Exception):
 
 class InvalidInput(ValueError):
     """What a person gave is wrong. The message names the field or line and says what is allowed."""
+
+    @property
+    def field(self) -> str | None:
+        """The field that the message begins with ("name: ...", "weight is 0; ...", "messages[0].role must ...")."""
+        found = _FIELD.match(str(self))
+        return None if found is None or found[1] in _PRONOUNS else found[1]
+
+
+class NotFound(InvalidInput):
+    """What was asked for does not exist, or is not for who asks: nobody can tell which."""
+
+
+class Conflict(InvalidInput):
+    """What was asked for is not possible in the state that the thing is in now."""
+
+
+class TooLarge(InvalidInput):
+    """What was sent is larger than may be."""
 
 
 class NotFound(InvalidInput):

@@ -108,3 +108,10 @@ CSRF_COOKIE_SECURE = HTTPS
 CSRF_TRUSTED_ORIGINS = trusted_origins(ALLOWED_HOSTS) if HTTPS else []
 # Whose X-Forwarded-For and X-Forwarded-Proto uvicorn believes; Procfile, containers and `manage.py up` pass it on.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", default=["127.0.0.1", "::1"])
+
+# Requests of one API token within a minute, where the token has no limit of its own.
+ARBORETUM_TOKEN_REQUESTS_PER_MINUTE = env.int(
+    "ARBORETUM_TOKEN_REQUESTS_PER_MINUTE", default=6000, least=1, most=1_000_000
+)
+# Database work of API requests at once, each with a connection that is kept.
+ARBORETUM_API_THREADS = env.int("ARBORETUM_API_THREADS", default=16, least=1, most=256)

@@ -5,7 +5,7 @@ import re
 from batches.ids import BATCH_SPAN, SINGLE_BASE, batch_run_id
 from batches.models import Run
 from credentials.models import User
-from workers.errors import InvalidInput
+from workers.errors import InvalidInput, NotFound
 
 _REFERENCE = re.compile(r"(?:([1-9][0-9]{0,9}):)?([0-9]{1,16})", re.ASCII)
 _LARGEST_BATCH = SINGLE_BASE // BATCH_SPAN
@@ -14,14 +14,14 @@ _LARGEST_BATCH = SINGLE_BASE // BATCH_SPAN
 def find_run(user: User, reference: str) -> Run:
     """Return the run that `reference` names among those that `user` may see, with all that a story reads of it.
 
-    A run is named by its id, or by its batch and its index in it: `12:0`. Raises InvalidInput where there is none.
+    A run is named by its id, or by its batch and its index in it: `12:0`. Raises NotFound where there is none.
     """
     runs = Run.objects.visible_to(user).select_related(
         "batch", "agent_version__agent", "agent_version__credential", "owner"
     )
     run = runs.filter(pk=_run_id(reference)).first()
     if run is None:
-        raise InvalidInput(f"There is no run {reference[:40]}.")
+        raise NotFound(f"There is no run {reference[:40]}.")
     return run
 
 
@@ -37,4 +37,4 @@ def _run_id(reference: str) -> int:
             raise ValueError
         return batch_run_id(batch_id, int(match[2]))
     except ValueError:
-        raise InvalidInput(f"There is no run {reference[:40]}.") from None
+        raise NotFound(f"There is no run {reference[:40]}.") from None

@@ -20,10 +20,10 @@ DAY = dt.timedelta(days=1)
 
 def test_a_token_is_shown_once_and_its_hash_alone_is_stored():
     user = make_user()
-    token, text = create_token(user, "ci", ["run", "read"])
+    token, text = create_token(user, "ci", ["runs:write", "runs:read"])
     assert text.startswith("arb_")
     assert len(text) == 47
-    assert (token.prefix, token.scopes) == (text[:12], ["read", "run"])
+    assert (token.prefix, token.scopes) == (text[:12], ["runs:read", "runs:write"])
     assert token.digest == hashlib.sha256(text.encode()).hexdigest()
     assert text not in stored_text()
     assert text[12:] not in stored_text()
@@ -32,12 +32,12 @@ def test_a_token_is_shown_once_and_its_hash_alone_is_stored():
 
 def test_two_tokens_differ():
     user = make_user()
-    assert create_token(user, "a", ["read"])[1] != create_token(user, "b", ["read"])[1]
+    assert create_token(user, "a", ["runs:read"])[1] != create_token(user, "b", ["runs:read"])[1]
 
 
 def test_a_valid_token_names_its_user():
     user = make_user()
-    token, text = create_token(user, "ci", ["read"], timezone.now() + DAY)
+    token, text = create_token(user, "ci", ["runs:read"], timezone.now() + DAY)
     found = authenticate_token(text)
     assert (found, found.user) == (token, user)
 
@@ -61,29 +61,29 @@ def test_a_valid_token_names_its_user():
     ],
 )
 def test_anything_but_the_text_is_refused(mangle):
-    _, text = create_token(make_user(), "ci", ["read"])
+    _, text = create_token(make_user(), "ci", ["runs:read"])
     assert authenticate_token(mangle(text)) is None
 
 
 def test_revoked_expired_and_inactive_are_refused():
     user = make_user()
-    token, text = create_token(user, "ci", ["read"])
+    token, text = create_token(user, "ci", ["runs:read"])
     assert (revoke_token(token), revoke_token(token)) == (True, False)
     assert token.revoked_at is not None
     assert authenticate_token(text) is None
 
-    token, text = create_token(user, "brief", ["read"], timezone.now() + DAY)
+    token, text = create_token(user, "brief", ["runs:read"], timezone.now() + DAY)
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - dt.timedelta(seconds=1))
     assert authenticate_token(text) is None
 
-    _, text = create_token(user, "third", ["read"])
+    _, text = create_token(user, "third", ["runs:read"])
     user.is_active = False
     user.save()
     assert authenticate_token(text) is None
 
 
 def test_last_use_is_written_at_most_once_a_minute(monkeypatch, django_assert_num_queries):
-    _, text = create_token(make_user(), "ci", ["read"])
+    _, text = create_token(make_user(), "ci", ["runs:read"])
     now = timezone.now()
     monkeypatch.setattr(tokens.timezone, "now", lambda: now)
     with django_assert_num_queries(2):
@@ -100,12 +100,12 @@ def test_last_use_is_written_at_most_once_a_minute(monkeypatch, django_assert_nu
 @pytest.mark.parametrize(
     ("name", "scopes", "expires_at", "message"),
     [
-        ("ci", [], None, "scopes: at least one is needed; allowed: read, run, write, admin"),
-        ("ci", ["read", "root"], None, "scopes: there is no 'root'"),
-        ("", ["read"], None, "name: This field cannot be blank"),
-        ("n" * 101, ["read"], None, "name: .*at most 100"),
-        ("a\nb", ["read"], None, "name: only printable"),
-        ("ci", ["read"], dt.datetime(2020, 1, 1, tzinfo=dt.UTC), "expires_at: must lie in the future"),
+        ("ci", [], None, "scopes: at least one is needed; allowed: runs:read, runs:write, .*, admin"),
+        ("ci", ["runs:read", "root"], None, "scopes: there is no 'root'"),
+        ("", ["runs:read"], None, "name: This field cannot be blank"),
+        ("n" * 101, ["runs:read"], None, "name: .*at most 100"),
+        ("a\nb", ["runs:read"], None, "name: only printable"),
+        ("ci", ["runs:read"], dt.datetime(2020, 1, 1, tzinfo=dt.UTC), "expires_at: must lie in the future"),
     ],
 )
 def test_wrong_fields_are_named(name, scopes, expires_at, message):
@@ -116,10 +116,10 @@ def test_wrong_fields_are_named(name, scopes, expires_at, message):
 
 def test_names_are_unique_per_user():
     user = make_user()
-    create_token(user, "ci", ["read"])
-    create_token(make_user(), "ci", ["read"])
+    create_token(user, "ci", ["runs:read"])
+    create_token(make_user(), "ci", ["runs:read"])
     with pytest.raises(InvalidInput, match="already"):
-        create_token(user, "ci", ["read"])
+        create_token(user, "ci", ["runs:read"])
 
 
 def test_a_name_taken_between_check_and_insert_is_told_alike(monkeypatch):
@@ -127,13 +127,13 @@ def test_a_name_taken_between_check_and_insert_is_told_alike(monkeypatch):
 
     def rival(token, **kwargs):
         monkeypatch.undo()
-        create_token(user, "ci", ["read"])
+        create_token(user, "ci", ["runs:read"])
 
     monkeypatch.setattr(tokens, "check_instance", rival)
     with pytest.raises(InvalidInput, match="already has a token called 'ci'"):
-        create_token(user, "ci", ["read"])
+        create_token(user, "ci", ["runs:read"])
 
 
 def test_a_stranger_sees_no_token():
-    create_token(make_user(), "ci", ["read"])
+    create_token(make_user(), "ci", ["runs:read"])
     assert not ApiToken.objects.visible_to(make_user()).exists()

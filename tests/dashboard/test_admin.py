@@ -18,7 +18,7 @@ from batches.models import Attempt, Leadership, Lease, RunEvent, StoredAnswer
 from credentials import services
 from credentials.models import ApiToken, Credential, ProviderModel, User
 from credentials.services import create_token
-from tests.support.factories import make_agent, make_batch, make_credential, make_user
+from tests.support.factories import make_agent, make_batch, make_credential, make_idempotency_key, make_user
 from workers.admin_base import MOST_ROWS, CappedPaginator
 
 OURS = ("credentials", "agents", "batches", "django_celery_results")
@@ -54,7 +54,8 @@ def add_rows(owner: User) -> None:
     StoredAnswer.objects.create(
         key=key, credential=credential, answer_json="{}", bytes=2, created_at=now, expires_at=now
     )
-    create_token(owner, f"token {batch.pk}", ["read"])
+    create_token(owner, f"token {batch.pk}", ["runs:read"])
+    make_idempotency_key(owner)
     TaskResult.objects.create(task_id=f"t{batch.pk}", task_name="batches.finalize_batch", status="SUCCESS")
     GroupResult.objects.create(group_id=f"g{batch.pk}")
     Group.objects.create(name=f"group {batch.pk}")
@@ -308,7 +309,7 @@ def test_credential_is_switched_off_and_on(client_of: ClientOf, admin: User):
 
 
 def test_tokens_are_revoked_by_an_action(client_of: ClientOf, admin: User):
-    token, _ = create_token(admin, "ci", ["read"])
+    token, _ = create_token(admin, "ci", ["runs:read"])
 
     client_of(admin).post(address_of(ApiToken, "changelist"), {"action": "revoke", "_selected_action": [token.pk]})
 

@@ -5,6 +5,7 @@ can be traced to its own row.
 """
 
 import itertools
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from agents.models import Agent, AgentVersion
 from batches.ids import batch_run_id, single_run_id
 from batches.models import Batch, Run
 from batches.states import BatchState, RunState
-from credentials.models import Credential, User
+from credentials.models import Credential, IdempotencyKey, User
 
 ECHO = {"simulated": {"reply": "echo", "latency": 0}}
 _numbers = itertools.count(1)
@@ -39,6 +40,14 @@ def make_credential(owner: User | None = None, *, key: str = "", **fields: Any) 
     credential.set_key(key)
     credential.save()
     return credential
+
+
+def make_idempotency_key(user: User | None = None, **fields: Any) -> IdempotencyKey:
+    """Return the stored key of a request that was answered with 201."""
+    now = timezone.now()
+    defaults = {"key": f"key{next(_numbers)}", "target": "POST /api/v1/runs", "digest": "0" * 64, "status": 201}
+    moments = {"claim": uuid.uuid4(), "claimed_at": now, "created_at": now}
+    return IdempotencyKey.objects.create(user=user or make_user(), **(defaults | moments | fields))
 
 
 def make_agent(owner: User | None = None, *, slug: str = "", name: str = "", **version_fields: Any) -> Agent:

@@ -9,7 +9,7 @@ from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import ApiToken, User
 from credentials.selectors import get_token, get_user
 from credentials.services import create_token, revoke_token
-from credentials.tokens import Scope, is_valid
+from credentials.tokens import Scope, token_state
 from workers.errors import InvalidInput
 
 LONGEST_DAYS = 3650
@@ -28,6 +28,9 @@ class Command(ArboretumCommand):
         create.add_argument(
             "--scope", action="append", required=True, help=f"One of {', '.join(Scope.values)}; may be given again."
         )
+        create.add_argument(
+            "--requests-per-minute", type=int, metavar="N", help="How often it may call; else as the setting says."
+        )
         create.add_argument("--expires-in-days", type=int, metavar="DAYS", help="Without it the token never expires.")
         self.subcommand("list", self.list, "List tokens.")
         revoke = self.subcommand("revoke", self.revoke, "Make a token void.")
@@ -38,7 +41,13 @@ class Command(ArboretumCommand):
         if not user.is_superuser and user.username != options["owner"]:
             raise InvalidInput("Only a superuser may create tokens for others.")
         owner = get_user(options["owner"])
-        token, text = create_token(owner, options["name"], options["scope"], _expiry(options["expires_in_days"]))
+        token, text = create_token(
+            owner,
+            options["name"],
+            options["scope"],
+            _expiry(options["expires_in_days"]),
+            requests_per_minute=options["requests_per_minute"],
+        )
         self.emit(_as_data(token) | {"token": text}, text)
         self.warn("Keep it now: it is not shown again.")
         return EXIT_OK
@@ -46,12 +55,9 @@ class Command(ArboretumCommand):
     def list(self, user: User, options: dict[str, Any]) -> int:
         """List the tokens that the user may see."""
         tokens = list(ApiToken.objects.visible_to(user).select_related("user").order_by("user__username", "name"))
-        headers = ("prefix", "name", "user", "scopes", "state", "last used", "expires")
-        rows = [
-            (t.prefix, t.name, t.user.username, " ".join(t.scopes), _state(t), t.last_used_at, t.expires_at)
-            for t in tokens
-        ]
-        empty = "No tokens. Create one: python manage.py tokens create USER --name NAME --scope read"
+        headers = ("prefix", "name", "user", "scopes", "state", "a minute", "last used", "expires")
+        rows = [_cells(token) for token in tokens]
+        empty = "No tokens. Create one: python manage.py tokens create USER --name NAME --scope runs:write"
         self.emit([_as_data(token) for token in tokens], self.table(headers, rows, empty))
         return EXIT_OK
 
@@ -71,10 +77,10 @@ def _expiry(days: int | None) -> dt.datetime | None:
     return timezone.now() + dt.timedelta(days=days)
 
 
-def _state(token: ApiToken) -> str:
-    if token.revoked_at is not None:
-        return "revoked"
-    return "valid" if is_valid(token) else "expired"
+def _cells(token: ApiToken) -> tuple[Any, ...]:
+    scopes, user = " ".join(token.scopes), token.user.username
+    limit, state = token.requests_per_minute, token_state(token)
+    return (token.prefix, token.name, user, scopes, state, limit, token.last_used_at, token.expires_at)
 
 
 def _as_data(token: ApiToken) -> dict[str, Any]:
@@ -83,7 +89,8 @@ def _as_data(token: ApiToken) -> dict[str, Any]:
         "name": token.name,
         "user": token.user.username,
         "scopes": token.scopes,
-        "state": _state(token),
+        "state": token_state(token),
+        "requests_per_minute": token.requests_per_minute,
         "created_at": token.created_at,
         "last_used_at": token.last_used_at,
         "expires_at": token.expires_at,
