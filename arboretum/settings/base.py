@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_celery_results",
     "django_htmx",
+    "ninja",
     "django_structlog",
     "arboretum.apps.ArboretumConfig",
     "workers",

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.security
 
 SAMPLES = {"app_label": "agents", "content_type_id": "1", "object_id": "1", "pk": "1", "slug": "x", "url": "x"}
 # What may be seen or sent without being signed in.
-ALLOWED = {"/sign-in/", "/sign-in/x/"}
+ALLOWED = {"/sign-in/", "/sign-in/x/", "/api/v1/docs", "/api/v1/openapi.json"}
 
 
 def addresses(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
@@ -51,10 +51,12 @@ def test_anonymous_is_sent_to_the_sign_in_page_everywhere(client: Client, method
 
 
 @pytest.mark.django_db
-def test_allowed_addresses_are_the_pages_for_signing_in(client: Client):
+def test_allowed_addresses_are_the_pages_for_signing_in_and_the_description_of_the_api(client: Client):
     assert set(EVERY) >= ALLOWED
     assert client.get("/sign-in/").status_code == 200
     assert client.get("/sign-in/x/").status_code == 410
+    assert client.get("/api/v1/docs").status_code == 200
+    assert client.get("/api/v1/openapi.json").json()["openapi"] == "3.1.0"
 
 
 @pytest.mark.django_db
