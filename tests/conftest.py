@@ -5,12 +5,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 from tests.support.environment import TestEnvironment, stop_valkey, sweep_stale
 from tests.support.postgres import PostgresCluster
+
+if TYPE_CHECKING:
+    # Both need Django's settings, which are read anew below.
+    from tests.support.api_user import ApiUser
+    from tests.support.web_server import WebServer
 
 # The same examples in every run, so that a failing run can be run again; HYPOTHESIS_PROFILE=explore tries others.
 settings.register_profile("steady", derandomize=True)
@@ -130,6 +136,11 @@ def short_folder(pytestconfig: pytest.Config) -> Iterator[Path]:
 @pytest.fixture
 def worker_env(transactional_db: None) -> dict[str, str]:
     """The environment for a process that shall see this test's database, Redis and secrets."""
+    return process_env()
+
+
+def process_env() -> dict[str, str]:
+    """Return the environment for a process that shall see the tests' database, Redis and secrets."""
     from django.db import connection
 
     database = connection.settings_dict
@@ -138,3 +149,28 @@ def worker_env(transactional_db: None) -> dict[str, str]:
     else:
         url = f"postgresql://{database['USER']}@/{database['HOST']}/{database['NAME']}"
     return {**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.fixture(scope="session")
+def server_env(django_db_setup: None, django_db_blocker: Any, redis_server: None) -> dict[str, str]:
+    """The environment for a process that outlives a test and shall see the tests' database, Redis and secrets."""
+    with django_db_blocker.unblock():
+        return process_env()
+
+
+@pytest.fixture(scope="module")
+def web_server(server_env: dict[str, str]) -> "Iterator[WebServer]":
+    """A web process of its own for all tests of a module. Each needs `transactional_db` (or `api`) to be seen by it."""
+    from tests.support.web_server import WebServer
+
+    with WebServer(server_env) as server:
+        yield server
+
+
+@pytest.fixture
+def api(web_server: "WebServer", transactional_db: None) -> "Iterator[ApiUser]":
+    """A user with an API token that may do everything but administer, and the server that knows him."""
+    from tests.support.api_user import ApiUser
+
+    with ApiUser.make(web_server) as user:
+        yield user

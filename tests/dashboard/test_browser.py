@@ -13,8 +13,9 @@ from batches.models import Batch
 from batches.states import BatchState
 from credentials.models import User
 from credentials.sign_in import make_sign_in_token
-from tests.support.browser import chromium, watched_page, web_server
+from tests.support.browser import chromium, watched_page
 from tests.support.factories import make_agent, make_batch, make_single_run, make_superuser
+from tests.support.web_server import WebServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
@@ -53,7 +54,8 @@ def batch(root: User) -> Batch:
 @pytest.fixture
 def browsing(root: User, batch: Batch, worker_env: dict[str, str]) -> Iterator[tuple[Page, list[str], str]]:
     """A page that has signed in by the one-time link, its troubles, and the server's address."""
-    with web_server(worker_env) as address, chromium() as browser, watched_page(browser) as (page, troubles):
+    with WebServer(worker_env) as server, chromium() as browser, watched_page(browser) as (page, troubles):
+        address = server.origin
         page.goto(address + reverse("sign-in-link", args=[make_sign_in_token(root)]))
         page.get_by_role("button", name="Sign in as root").click()
         page.wait_for_url(f"{address}/")
