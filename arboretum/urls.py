@@ -6,4 +6,9 @@ from django.urls import include, path
 from .api import api
 
 # The pages come first: the admin's own sign-in page is replaced by ours.
-urlpatterns = [path("", include("dashboard.urls")), path("api/v1/", api.urls), path("admin/", admin.site.urls)]
+urlpatterns = [
+    path("", include("dashboard.urls")),
+    path("api/v1/", api.urls),
+    path("v1/", include("batches.openai_api.urls")),
+    path("admin/", admin.site.urls),
+]

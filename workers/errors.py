@@ -114,13 +114,5 @@ class TooLarge(InvalidInput):
     """What was sent is larger than may be."""
 
 
-class NotFound(InvalidInput):
-    """What a person named is not there, or not for them to see."""
-
-
-class Conflict(InvalidInput):
-    """What a person asked for does not go with the state that a thing is in now."""
-
-
 class ServerUnavailable(RuntimeError):
     """A server that the stack needs (Redis, the database) is missing or does not answer; says what to do."""

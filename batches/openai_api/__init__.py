@@ -1,0 +1,1 @@
+"""The OpenAI-compatible face, mounted at `/v1/`: what the unmodified `openai` client speaks."""
