@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +27,7 @@ UNCHECKED_SECONDS = 1.0
 
 _lock = threading.Lock()
 _pools: list[ThreadPoolExecutor] = []
+_opened: list[BaseDatabaseWrapper] = []
 _last = threading.local()
 
 
@@ -41,11 +43,15 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 
 
 def stop_threads() -> None:
-    """End the threads and with them their connections; the next call starts new ones."""
+    """End the threads and their connections; the next call starts new ones."""
     with _lock:
         pools, _pools[:] = list(_pools), []
+        opened, _opened[:] = list(_opened), []
     for pool in pools:
         pool.shutdown()
+    for connection in opened:
+        connection.inc_thread_sharing()
+        connection.close()
 
 
 def _pool() -> ThreadPoolExecutor:
@@ -60,6 +66,7 @@ def _keep_connections() -> None:
     """Have this thread's connections outlive a request, whatever the setting says of the pages' threads."""
     for connection in connections.all():
         connection.settings_dict = {**connection.settings_dict, "CONN_MAX_AGE": CONN_MAX_AGE}
+        _opened.append(connection)
 
 
 def _guarded(function: Callable[[], T]) -> T:
