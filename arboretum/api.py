@@ -9,8 +9,8 @@ DESCRIPTION = """\
 All that Arboretum's commands do, for programs: agents and their versions, single runs, batches, credentials, models and
 their limits, API tokens.
 
-Every request needs an API token, `Authorization: Bearer arb_...` (`manage.py tokens create`). Its scopes say what it may
-do, within what its user may do; what the user may not see is 404.
+Every request needs an API token, `Authorization: Bearer arb_...` (`manage.py tokens create`). Its scopes say what it
+may do, within what its user may do; what the user may not see is 404.
 """
 # Where each router begins, and its dotted name.
 ROUTERS: tuple[tuple[str, str], ...] = ()

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import chromium, watched_page, web_server
+from tests.support.browser import chromium, watched_page
+from tests.support.web_server import WebServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
@@ -13,7 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 @pytest.fixture
 def reading(worker_env: dict[str, str]) -> Iterator[tuple[Page, list[str], str]]:
     """A page, its troubles, and the server's address; whatever leads elsewhere fails."""
-    with web_server(worker_env) as address, chromium() as browser, watched_page(browser) as (page, troubles):
+    with WebServer(worker_env) as server, chromium() as browser, watched_page(browser) as (page, troubles):
+        address = server.origin
         page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(address) else route.abort())
         yield page, troubles, address
 
