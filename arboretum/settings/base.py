@@ -116,3 +116,8 @@ ARBORETUM_TOKEN_REQUESTS_PER_MINUTE = env.int(
 )
 # Database work of API requests at once, each with a connection that is kept.
 ARBORETUM_API_THREADS = env.int("ARBORETUM_API_THREADS", default=16, least=1, most=256)
+
+# What the guarded client (workers.http) may call: webhooks and abilities go through it, calls of providers do not.
+ARBORETUM_OUTBOUND_SCHEMES = env.schemes("ARBORETUM_OUTBOUND_SCHEMES", default=["https", "http"])
+ARBORETUM_OUTBOUND_PORTS = env.ports("ARBORETUM_OUTBOUND_PORTS", default=[443, 80])
+ARBORETUM_OUTBOUND_ALLOW = env.places("ARBORETUM_OUTBOUND_ALLOW")

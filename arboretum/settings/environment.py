@@ -8,6 +8,7 @@ import builtins
 import contextlib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -20,6 +21,8 @@ from django.core.exceptions import ImproperlyConfigured
 ENVIRONMENTS = ("development", "staging", "production")
 _KINDS = {int: "a whole number", float: "a number", bool: "a truth value (1 or 0, true or false, yes or no)"}
 _DATABASE_SCHEMES = ("postgresql", "postgres", "psql", "pgsql", "sqlite")
+# Not what looks like an address: 10.0.0.1/8 is neither a network (its last bits are set) nor a name.
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _TRUTH_VALUES = {*environ.Env.BOOLEAN_TRUE_STRINGS, "false", "off", "n", "no", "0"}
 
 
@@ -89,6 +92,31 @@ class CheckedEnv(environ.Env):  # type: ignore[misc]
             return default
         return given.split(",") if given else default
 
+    def ports(self, var: str, default: Collection[builtins.int]) -> Collection[builtins.int]:
+        """Return the ports that the variable lists, separated by commas, else `default`."""
+        given: list[str] = self.list(var, default=[])
+        ports = [int(part) for part in given if part.strip().isdecimal() and 1 <= int(part) <= 65535]
+        if len(ports) != len(given):
+            self.problems.append(f"{var} must be ports from 1 to 65535, separated by commas.")
+            return default
+        return ports or default
+
+    def schemes(self, var: str, default: Collection[str]) -> Collection[str]:
+        """Return which of the schemes `default` the variable lists, separated by commas; all where it is empty."""
+        given = [part.strip() for part in self.list(var, default=[])]
+        if set(given) <= set(default):
+            return given or default
+        self.problems.append(f"{var} must be one or more of: {', '.join(default)}.")
+        return default
+
+    def places(self, var: str) -> Collection[str]:
+        """Return the networks, IP addresses and host names that the variable lists, separated by commas."""
+        given = [part.strip() for part in self.list(var, default=[])]
+        if all(_is_network(part) or _HOST_NAME.fullmatch(part) for part in given):
+            return given
+        self.problems.append(f"{var} must be networks, IP addresses and host names, separated by commas.")
+        return []
+
     def database(self, url: str) -> dict[str, Any]:
         """Return Django's settings of the database at `url`; those of no database where it is malformed."""
         config: dict[str, Any] = {}
@@ -109,6 +137,14 @@ class CheckedEnv(environ.Env):  # type: ignore[misc]
             return value
         self.problems.append(f"{var} must be from {least} to {most}.")
         return default
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent

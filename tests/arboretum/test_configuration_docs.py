@@ -14,7 +14,7 @@ DOCUMENT = ROOT / "docs" / "configuration.md"
 SETTINGS = ROOT / "arboretum" / "settings"
 # How the settings read a variable; environment.py has methods of its own for what django-environ lacks.
 READ = re.compile(
-    r"""env\.(?:str|int|float|bool|list|json|url|one_of|networks|ENVIRON\.get)\(\s*["']([A-Z][A-Z0-9_]*)["']"""
+    r"""env\.(?:str|int|float|bool|list|json|url|one_of|networks|schemes|ports|places|ENVIRON\.get)\(\s*["']([A-Z][A-Z0-9_]*)["']"""
 )
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]*)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 
