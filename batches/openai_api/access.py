@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
+from credentials.api.bodies import body_of
 from credentials.api.callers import authenticate, caller_of
 from credentials.api.threads import in_database
 
@@ -81,12 +82,9 @@ def _method_error(request: HttpRequest, allowed: str) -> ApiError:
 
 
 def read_json(request: HttpRequest) -> dict[str, Any]:
-    """Return the request's body, a JSON object. Raises BadRequest where it is none.
-
-    Read past Django's bound on a body in memory, which is meant for forms: images within messages are larger.
-    """
+    """Return the request's body, a JSON object. Raises BadRequest where it is none, and TooLarge."""
     try:
-        body = orjson.loads(request.read() or b"null")
+        body = orjson.loads(body_of(request) or b"null")
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
     if not isinstance(body, dict):

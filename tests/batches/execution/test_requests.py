@@ -49,7 +49,7 @@ def test_a_plain_model_answers_as_it_is_and_is_priced_by_its_limits(host: Worker
 
     assert (run.state, run.output, run.parsed, run.completion) == (RunState.SUCCEEDED, USER["content"], None, None)
     assert run.cost * 10 == run.input_tokens > 0
-    assert [message.content for message in first_messages(run)] == [USER["content"]]
+    assert [message.text for message in first_messages(run)] == [USER["content"]]
 
 
 def test_the_callers_tools_are_called_by_the_caller(host: WorkerHost, user: User):

@@ -5,9 +5,9 @@ import json
 import pytest
 from django.db import OperationalError
 
-from batches.openai_api.errors import BadRequest, error_response, field_of, missing_parameter
+from batches.openai_api.errors import BadRequest, error_response, missing_parameter
 from credentials.api.callers import Forbidden, Unauthenticated
-from workers.errors import InvalidInput
+from workers.errors import InvalidInput, NotFound
 
 
 def answered(error: Exception) -> tuple[int, dict]:
@@ -21,14 +21,12 @@ def answered(error: Exception) -> tuple[int, dict]:
         ("messages[0].role must be one of: user.", "messages[0].role"),
         ("name: must not be empty", "name"),
         ("expires_after[seconds] must be from 3600 to 2592000.", "expires_after[seconds]"),
-        ("limit may not be negative", "limit"),
         ("There is no agent 'x'.", None),
         ("the file is too large", None),
         ("", None),
     ],
 )
 def test_the_field_at_fault_is_found_at_the_start_of_a_message(message: str, field: str | None):
-    assert field_of(message) == field
     assert answered(InvalidInput(message)) == (
         400,
         {"message": message, "type": "invalid_request_error", "param": field, "code": None},
@@ -44,11 +42,13 @@ def test_bad_requests_carry_their_parameter_and_code():
     assert (status, body["param"], body["code"]) == (400, "purpose", "missing_required_parameter")
 
 
-def test_strangers_and_narrow_tokens_are_told_apart():
+def test_each_kind_of_refusal_has_its_type():
     status, body = answered(Unauthenticated("Who are you?"))
     assert (status, body["type"], body["code"]) == (401, "authentication_error", "invalid_api_key")
     status, body = answered(Forbidden("The token needs the scope x."))
     assert (status, body["type"]) == (403, "permission_error")
+    status, body = answered(NotFound("There is no agent x."))
+    assert (status, body["type"]) == (404, "not_found_error")
 
 
 def test_a_missing_database_is_a_503_that_may_be_tried_again():
@@ -62,4 +62,4 @@ def test_what_nobody_expected_is_logged_and_not_shown(caplog: pytest.LogCaptureF
     status, body = answered(RuntimeError("secret detail"))
     assert (status, body["type"]) == (500, "server_error")
     assert "secret detail" not in body["message"]
-    assert "request_failed" in caplog.text
+    assert "api_failed" in caplog.text
