@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, URLResolver
+from django.utils.module_loading import import_string
 from ninja import NinjaAPI, Swagger
 
 DESCRIPTION = """\
@@ -11,9 +13,19 @@ their limits, API tokens.
 
 Every request needs an API token, `Authorization: Bearer arb_...` (`manage.py tokens create`). Its scopes say what it
 may do, within what its user may do; what the user may not see is 404.
+
+Lists come in pages: `next` of one is the `cursor` of the next. Times are ISO 8601 in UTC, money is US dollars. Every
+error has the same shape, whose `code` is stable. A POST may carry an `Idempotency-Key`: sent again, it does nothing
+twice.
 """
+_NATIVE = "credentials.api.native.installing"
 # Where each router begins, and its dotted name.
-ROUTERS: tuple[tuple[str, str], ...] = ()
+ROUTERS: tuple[tuple[str, str], ...] = (
+    ("", "agents.api.agents.routes.router"),
+    ("", "agents.api.versions.routes.router"),
+    ("", "agents.api.documents.routes.router"),
+    ("", "agents.api.trying.routes.router"),
+)
 
 
 def make_api() -> NinjaAPI:
@@ -23,18 +35,27 @@ def make_api() -> NinjaAPI:
         version="1.0.0",
         description=DESCRIPTION,
         urls_namespace="api",
+        parser=import_string(f"{_NATIVE}.JsonParser")(),
         # An open-source product's description of itself: it tells nothing of what is stored.
-        docs_decorator=_public,
+        docs_decorator=login_not_required,
         docs=Swagger({"persistAuthorization": False, "displayRequestDuration": True}),
     )
     for prefix, name in ROUTERS:
-        api.add_router(prefix, name)
+        api.add_router(prefix, _attribute(name))
+    import_string(f"{_NATIVE}.handle_errors")(api)
     return api
 
 
-def _public(view: Any) -> Any:
-    """Mark a view as one that asks for no signed-in user."""
-    return login_not_required(view)
+def api_urls(api: NinjaAPI) -> tuple[list[URLPattern | URLResolver], str, str]:
+    """Return what `path` takes: the addresses of `api`, its views on threads for the database."""
+    patterns, app_name, namespace = api.urls
+    return import_string(f"{_NATIVE}.in_threads")(patterns), app_name, namespace
 
 
-api = make_api()
+def _attribute(name: str) -> Any:
+    """Return what the dotted name stands for, an attribute of an attribute as well."""
+    owner, _, attribute = name.rpartition(".")
+    return getattr(import_string(owner), attribute)
+
+
+urls = api_urls(make_api())

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.documents.choosing import chosen_versions
 from agents.documents.differences import Difference, differences
 from agents.documents.form import document_of, documents_text
 from agents.documents.importing import Imported, import_documents
 from agents.documents.yaml_text import MAX_BYTES, read_documents
 from agents.management.facts import model_of
 from agents.models import AgentVersion
-from agents.selectors import get_version, list_agents
+from agents.selectors import get_version
 from credentials.management.base import EXIT_FAILED, EXIT_OK, ArboretumCommand
 from credentials.management.colours import BOLD, CYAN, GREEN, RED, Coloured, painted, wants_colour
 from credentials.management.output import printable
@@ -53,7 +54,7 @@ class DocumentCommands(ArboretumCommand):
 
     def export(self, user: User, options: dict[str, Any]) -> int:
         """Write agents as documents, to a file or standard output."""
-        versions = _chosen(user, options["references"], options["all"])
+        versions = chosen_versions(user, options["references"], everything=options["all"])
         if options["output"] is not None:
             _write(options["output"], documents_text(versions))
             facts = {"documents": len(versions), "output": str(options["output"])}
@@ -86,16 +87,6 @@ def _diff_text(before: AgentVersion, after: AgentVersion, found: Sequence[Differ
 
 def _colour(line: str) -> str | None:
     return next((colour for start, colour in _COLOURS.items() if line.startswith(start)), None)
-
-
-def _chosen(user: User, references: Sequence[str], everything: bool) -> list[AgentVersion]:
-    """Return the versions to write. Raises InvalidInput unless either some are named or all are asked for."""
-    if bool(references) == everything:
-        raise InvalidInput("Name agents as SLUG or SLUG@N, or give --all.")
-    if not everything:
-        return [get_version(user, reference) for reference in references]
-    agents = list_agents(user).exclude(current_version=None)
-    return [get_version(user, agent.slug) for agent in agents]
 
 
 def _imported_text(done: Sequence[Imported], dry_run: bool) -> str:

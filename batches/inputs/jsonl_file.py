@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from workers.errors import InvalidInput
+from workers.json_values import MAX_DEPTH, has_nul, may_lose_digits, may_repeat_key, strict_reason, survey
 
 from .header import bad_name
 from .lines import LineTooLong, not_utf8, open_bytes, read_line
@@ -21,7 +22,6 @@ from .types import (
     cell_too_large,
     row_too_large,
 )
-from .values import MAX_DEPTH, has_nul, may_lose_digits, may_repeat_key, strict_reason, survey
 
 _KINDS = {list: "an array", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 

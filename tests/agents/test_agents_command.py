@@ -3,9 +3,9 @@ import json
 import pytest
 
 from agents.llm.types import Usage
-from agents.management.try_out import Outcome
 from agents.models import Agent, AgentVersion
 from agents.services import update_agent
+from agents.trying import Outcome
 from tests.support.commands import run_command
 from tests.support.factories import make_agent, make_credential, make_superuser, make_user, make_version
 

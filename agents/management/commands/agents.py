@@ -12,7 +12,6 @@ from agents.management.arguments import SOURCES, add_version_arguments, text_or_
 from agents.management.document_commands import DocumentCommands
 from agents.management.facts import agent_facts, model_of, version_facts, version_text
 from agents.management.schema_text import fit_facts, fit_text
-from agents.management.try_out import try_out
 from agents.messages import build_messages
 from agents.models import AgentState, AgentVersion
 from agents.prompts import nearly_placeholders
@@ -20,6 +19,7 @@ from agents.schema_sources import schema_of
 from agents.schema_sources.fitting import fit_of
 from agents.selectors import get_agent, get_version, list_agents
 from agents.services import create_agent, new_version, provider_config, require_runnable, spec_of, update_agent
+from agents.trying import try_out
 from credentials.management.base import EXIT_FAILED, EXIT_OK
 from credentials.management.colours import TONES
 from credentials.management.output import printable, to_json

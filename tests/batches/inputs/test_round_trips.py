@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from batches.inputs import canonical_json, check_input, open_input, read_rows
-from batches.inputs.values import strict_reason
 from workers.errors import InvalidInput
+from workers.json_values import strict_reason
 
 from .files import write
 
