@@ -44,7 +44,9 @@ class PreparedRun:
 def prepare(run: ClaimedRun, agent: LoadedAgent) -> PreparedRun:
     """Return `run` ready to start. Raises InvalidInput or WorkError where its input or its limits allow no call."""
     spec, messages = asked(within_limits(agent.spec, run), run.input_kind, orjson.loads(run.input_json))
-    fixed = agent.fixed_tokens if spec.tools is agent.spec.tools else fixed_tokens(spec)
+    own = agent.spec
+    is_own = spec.tools is own.tools and spec.output_schema is own.output_schema
+    fixed = agent.fixed_tokens if is_own else fixed_tokens(spec)
     tokens = fixed + sum(map(estimate_message_tokens, messages))
     need = Need(tokens, answer_limit(spec.parameters))
     keys = _first_keys(agent, spec, messages) if spec.cache_seconds is not None and run.use_cache else ()
