@@ -43,22 +43,31 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 
+# Requests of the API meet the first three and the static files alone: the pages' own let them pass.
 MIDDLEWARE = [
     "dashboard.health.HealthMiddleware",
-    "django.middleware.security.SecurityMiddleware",
+    "credentials.api.middleware.ApiMiddleware",
     "dashboard.middleware.content_security",
+    "dashboard.page_middleware.security",
     "dashboard.static_files.StaticFilesMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
-    # Every view asks for a signed-in user unless it says otherwise.
-    "dashboard.middleware.SignInRequiredMiddleware",
+    "dashboard.page_middleware.sessions",
+    "dashboard.page_middleware.common",
+    "dashboard.page_middleware.csrf",
+    "dashboard.page_middleware.authentication",
+    "dashboard.page_middleware.messages",
+    "dashboard.page_middleware.clickjacking",
+    "dashboard.page_middleware.request_log",
+    "dashboard.page_middleware.htmx",
+    "dashboard.page_middleware.sign_in_required",
 ]
+
+# The faces of the API: where each begins, and what puts an error into its shape.
+ARBORETUM_API_FACES = {
+    "/api/v1/": "credentials.api.errors.native_response",
+    "/v1/": "credentials.api.errors.native_response",
+}
+# What lies there and is a page all the same: the documentation.
+ARBORETUM_API_PAGES = ("/api/v1/docs",)
 
 TEMPLATES = [
     {

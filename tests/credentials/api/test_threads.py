@@ -16,13 +16,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 word = ContextVar("word", default="none")
 
 
+@pytest.fixture
+def one_thread(settings) -> None:
+    settings.ARBORETUM_API_THREADS = 1
+
+
 def who() -> tuple[int, object]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return threading.get_ident(), connection.connection
 
 
-async def test_a_connection_outlives_the_request():
+async def test_a_connection_outlives_the_request(one_thread):
     first = await in_database(who)
     assert first[0] != threading.get_ident()
     assert await in_database(who) == first
@@ -59,14 +64,14 @@ async def test_as_many_at_once_as_the_setting_says(settings):
     assert most == 3
 
 
-async def test_a_connection_that_is_too_old_is_dropped(monkeypatch):
+async def test_a_connection_that_is_too_old_is_dropped(monkeypatch, one_thread):
     monkeypatch.setattr(threads, "CONN_MAX_AGE", 0)
     stop_threads()
     await in_database(who)
     assert await in_database(lambda: connection.connection) is None
 
 
-async def test_a_connection_that_broke_after_a_silence_is_replaced(monkeypatch):
+async def test_a_connection_that_broke_after_a_silence_is_replaced(monkeypatch, one_thread):
     monkeypatch.setattr(threads, "UNCHECKED_SECONDS", 0.0)
     _, first = await in_database(who)
     await in_database(lambda: connection.connection.close())
@@ -78,7 +83,7 @@ async def test_a_connection_that_broke_after_a_silence_is_replaced(monkeypatch):
     assert (await in_database(who))[1] is not first
 
 
-async def test_a_connection_on_which_a_query_failed_is_looked_at():
+async def test_a_connection_on_which_a_query_failed_is_looked_at(one_thread):
     def fail():
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM nowhere_at_all")
