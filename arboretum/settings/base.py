@@ -64,7 +64,7 @@ MIDDLEWARE = [
 # The faces of the API: where each begins, and what puts an error into its shape.
 ARBORETUM_API_FACES = {
     "/api/v1/": "credentials.api.errors.native_response",
-    "/v1/": "credentials.api.errors.native_response",
+    "/v1/": "batches.openai_api.errors.problem_response",
 }
 # What lies there and is a page all the same: the documentation.
 ARBORETUM_API_PAGES = ("/api/v1/docs",)

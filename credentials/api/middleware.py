@@ -3,6 +3,7 @@
 import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from .callers import allowance_of, known_caller
+from .callers import allowance_of, authenticate, caller_of, known_caller
 from .errors import Problem, problem_of, problem_of_status
 from .paths import face_of, is_api
 from .request_ids import HEADER, request_id_of
@@ -27,7 +28,8 @@ class ApiMiddleware:
     """Gives each request of the API an id, its answer the headers of all answers, and the log one line.
 
     What no view answered, an unknown address or an error that nobody caught, is answered in the shape of the face that
-    was asked. It stands above all other middleware, which lets these requests pass (`pages_only`).
+    was asked. Who has no token learns nothing of the methods that an address takes. It stands above all other
+    middleware, which lets these requests pass (`pages_only`).
     """
 
     sync_capable = True
@@ -52,16 +54,25 @@ class ApiMiddleware:
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         began = _begin(request)
-        refused = _refuse_host(request)
-        return _finish(request, refused or self.get_response(request), began)
+        try:
+            response = _refuse_host(request) or self.get_response(request)
+            if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                caller_of(request)
+        except Exception as error:
+            response = face_of(request)(request, problem_of(error))
+        return _finish(request, response, began)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         began = _begin(request)
         try:
             response = _refuse_host(request) or await self.get_response(request)
+            if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                await authenticate(request)
         except CancelledError:
             _log(request, "request_cancelled", began)
             raise
+        except Exception as error:
+            response = face_of(request)(request, problem_of(error))
         return _finish(request, response, began)
 
 

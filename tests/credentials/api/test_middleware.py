@@ -11,6 +11,9 @@ from django.test import AsyncClient, Client, override_settings
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
+from credentials.api.threads import in_database
+from credentials.tokens import create_token
+from tests.support.factories import make_user
 from workers.errors import Conflict
 
 
@@ -20,7 +23,7 @@ async def echo(request: HttpRequest) -> JsonResponse:
 
 
 async def fail(request: HttpRequest) -> HttpResponse:
-    raise ZeroDivisionError("the secret is 42")
+    raise ZeroDivisionError("the secret is hush-hush")
 
 
 async def conflict(request: HttpRequest) -> HttpResponse:
@@ -92,18 +95,24 @@ async def test_an_asynchronous_view_is_reached_without_a_thread(async_client: As
 
 
 async def test_an_address_that_there_is_not_is_told_in_the_faces_shape(get):
-    for address in ("/api/v1/nothing", "/v1/nothing", "/api/v1/", "/v1/"):
+    for address in ("/api/v1/nothing", "/api/v1/"):
         response = await get(address)
         error = response.json()["error"]
-        assert (response.status_code, error["code"]) == (404, "not_found")
-        assert error["request_id"] == response["X-Request-ID"]
-        assert "html" not in response["Content-Type"]
+        assert (response.status_code, error["code"], error["request_id"]) == (
+            404,
+            "not_found",
+            response["X-Request-ID"],
+        )
+    for address in ("/v1/nothing", "/v1/"):
+        response = await get(address)
+        error = response.json()["error"]
+        assert (response.status_code, error["type"], error["code"]) == (404, "not_found_error", "unknown_url")
 
 
 async def test_a_fault_of_ours_is_logged_and_its_text_told_to_nobody(get, caplog):
     response = await get("/api/v1/fail")
     assert (response.status_code, response.json()["error"]["code"]) == (500, "internal")
-    assert b"42" not in response.content
+    assert b"hush" not in response.content
     (line,) = [record.msg for record in caplog.records if "api_failed" in str(record.msg)]
     assert isinstance(line["exc_info"], ZeroDivisionError)
 
@@ -114,8 +123,12 @@ async def test_what_a_view_raises_is_told_as_what_it_is(get):
     assert response.json()["error"]["message"] == "Batch 3 is paused; this needs it to be running."
 
 
-async def test_an_answer_of_djangos_own_gets_the_shape_and_keeps_what_it_allows(get):
+@pytest.mark.django_db(transaction=True)
+async def test_only_who_has_a_token_learns_which_methods_an_address_takes(get):
     response = await get("/api/v1/not-allowed")
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "unauthenticated")
+    _, text = await in_database(lambda: create_token(make_user(), "ci", ["runs:read"]))
+    response = await get("/api/v1/not-allowed", Authorization=f"Bearer {text}")
     assert (response.status_code, response["Allow"]) == (405, "GET")
     assert response.json()["error"]["code"] == "method_not_allowed"
 
