@@ -13,17 +13,16 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import redis
-from redis.exceptions import NoScriptError
 
 from workers.redis import async_connection
+from workers.scripts import run_script
 
 from .answers import MICROSECONDS, Answer, read_answer
 from .blocks import listen_for_blocks
 from .keys import BLOCKS, WORKERS, bucket_key, credential_key, processes_key, window_key
-from .tuning import Script, Tuning
+from .tuning import Tuning
 from .types import Binding, Bucket, Grant, Limits, Report
 
 # An answer older than this may be too late for the starts that it grants: half of Tuning.lateness, so that the caller
@@ -97,7 +96,7 @@ class Limiter:
             *costs,
         ]
         try:
-            answer = read_answer(await _run(self._tuning.exchange, _exchange_keys(bucket), arguments))
+            answer = read_answer(await run_script(self._tuning.exchange, _exchange_keys(bucket), arguments))
         except redis.RedisError:
             # The server may come back without its last second: no bucket's starts are certain.
             self._certain.clear()
@@ -135,7 +134,7 @@ class Limiter:
         processes are told at once. Raises redis.RedisError.
         """
         key = credential_key(bucket.credential) if whole_credential else bucket_key(bucket)
-        await _run(
+        await run_script(
             self._tuning.block,
             [key],
             [
@@ -180,14 +179,6 @@ def _in_time(answer: Answer, took: float) -> Grant:
 def _exchange_keys(bucket: Bucket) -> list[str]:
     credential = credential_key(bucket.credential)
     return [bucket_key(bucket), processes_key(bucket), credential, WORKERS, window_key(bucket)]
-
-
-async def _run(script: Script, keys: list[str], arguments: list[Any]) -> Any:
-    client = async_connection()
-    try:
-        return await client.evalsha(script.sha, len(keys), *keys, *arguments)
-    except NoScriptError:
-        return await client.eval(script.text, len(keys), *keys, *arguments)
 
 
 def _microseconds(seconds: float) -> int:

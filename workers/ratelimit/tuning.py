@@ -1,9 +1,10 @@
 """The numbers of the limiter, and the scripts in which they stand."""
 
-import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+
+from workers.scripts import Script
 
 _FOLDER = Path(__file__).resolve().parent / "lua"
 # The parts of the exchange in the order in which they use each other.
@@ -81,27 +82,18 @@ class Tuning:
     idle: float = 3600.0
 
     @cached_property
-    def exchange(self) -> "Script":
+    def exchange(self) -> Script:
         """The script of an exchange with these numbers."""
         return Script(self._header() + "".join(_part(name) for name in _EXCHANGE))
 
     @cached_property
-    def block(self) -> "Script":
+    def block(self) -> Script:
         """The script that blocks a bucket or a credential."""
         return Script(self._header() + _part("block"))
 
     def _header(self) -> str:
         values = ", ".join(f"{field.name} = {getattr(self, field.name)!r}" for field in fields(self))
         return f"local TUNING = {{{values}}}\n"
-
-
-class Script:
-    """A Lua script and its name on the server."""
-
-    def __init__(self, text: str) -> None:
-        """`text` is Lua 5.1 as Redis 6.2 runs it."""
-        self.text = text
-        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _part(name: str) -> str:
