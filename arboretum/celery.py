@@ -6,11 +6,13 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import celeryd_init
+from kombu.transport import TRANSPORT_ALIASES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arboretum.settings")
 # Celery would run every check, import every page for it, and ignore what they find; see below.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
+TRANSPORT_ALIASES.update(redis="workers.broker:Transport", rediss="workers.broker:Transport")
 app = Celery("arboretum", task_cls="workers.tasks:BaseTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -5,8 +5,11 @@ So messages leave through an outbox: a broker that does not answer is logged and
 and fails nothing that was committed.
 """
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
+import structlog
 from celery import current_app
 from django.db import transaction
 from redis.exceptions import RedisError
@@ -15,7 +18,10 @@ from workers.outbox import Outbox
 from workers.presence import live_workers
 from workers.redis import connection as redis_connection
 
+log = structlog.get_logger(__name__)
 outbox = Outbox()
+_lock = threading.Lock()
+_offered: list[tuple[str, int]] = []
 
 EXECUTE_RUN = "batches.execute_run"
 EXECUTE_LEASE = "batches.execute_lease"
@@ -24,6 +30,8 @@ FINALIZE_BATCH = "batches.finalize_batch"
 HOUSEKEEPING = ("batches.prune", "celery.backend_cleanup")
 # Fewer rows than this are not worth a second process' lease.
 ROWS_WORTH_A_LEASE = 50
+# With so many waiting the broker has been away for long; further ones tell nothing that maintenance would not.
+MOST_OFFERED = 10_000
 
 
 def publish_runs(run_ids: Iterable[int]) -> None:
@@ -76,10 +84,28 @@ def publish_lease_now(batch_id: int) -> None:
 
 
 def _after_commit(messages: list[tuple[str, int]]) -> None:
-    transaction.on_commit(lambda: outbox.put(lambda: _send(messages)))
+    transaction.on_commit(lambda: _offer(messages))
 
 
-def _send(messages: list[tuple[str, int]]) -> None:
-    with current_app.producer_or_acquire() as producer:
+def _offer(messages: list[tuple[str, int]]) -> None:
+    """Have messages sent soon: those that come while others are being sent leave together."""
+    with _lock:
+        if len(_offered) + len(messages) > MOST_OFFERED:
+            log.warning("outbox_full", waiting=len(_offered))
+            return
+        _offered.extend(messages)
+    outbox.put(_send_offered)
+
+
+def _send_offered() -> None:
+    with _lock:
+        messages = _offered[:]
+        _offered.clear()
+    if messages:
+        _send(messages)
+
+
+def _send(messages: Sequence[tuple[str, int]]) -> None:
+    with current_app.producer_or_acquire() as producer, producer.batch() if len(messages) > 1 else nullcontext():
         for name, row_id in messages:
             current_app.send_task(name, args=(row_id,), producer=producer, retry=False, ignore_result=True)

@@ -50,7 +50,6 @@ log = structlog.get_logger(__name__)
 GROUP_COMMIT_SECONDS = 0.1
 # The slots of a group are free when it is committed, so it is not larger than pays.
 GROUP_COMMIT_ROWS = 250
-GROUP_CLAIM_SECONDS = 0.01
 # Each single run that waits for a limit holds a thread; of one model no more than these do, so that others have some.
 MOST_WAITING_SINGLES = 48
 CROWDED_SECONDS = 2.0
@@ -85,14 +84,10 @@ class WorkerHost:
             self._agents, self.clients, self.process, self._make_meter, self.answers, self._blocks.broken
         )
         self._balance = Balance()
-        self._outcomes = Coalescer(
-            self.engine,
-            store_outcomes,
-            interval=GROUP_COMMIT_SECONDS,
-            max_items=GROUP_COMMIT_ROWS,
-            size_of=lambda outcome: outcome.size,
-        )
-        self._claims = Coalescer(self.engine, self._claim_group, interval=GROUP_CLAIM_SECONDS)
+        self._outcomes = self._storing(GROUP_COMMIT_SECONDS)
+        # Somebody waits for a single run: nothing is waited for but the database, so that groups form under load alone.
+        self._single_outcomes = self._storing(0.0)
+        self._claims = Coalescer(self.engine, self._claim_group, interval=0.0)
         self._singles_lease: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         heart = Heartbeat(self)
@@ -229,15 +224,25 @@ class WorkerHost:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _storing(self, interval: float) -> Coalescer[Outcome, bool]:
+        return Coalescer(
+            self.engine,
+            store_outcomes,
+            interval=interval,
+            max_items=GROUP_COMMIT_ROWS,
+            size_of=lambda outcome: outcome.size,
+        )
+
     async def _store(self, outcome: Outcome) -> bool:
         """Store an outcome; one that the database refuses is stored as a failure of its own run."""
+        outcomes = self._single_outcomes if outcome.run.batch_id is None else self._outcomes
         try:
-            return await self._outcomes.submit(outcome)
+            return await outcomes.submit(outcome)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
             log.exception("outcome_unstorable", run_id=outcome.run.id, error=type(error).__name__)
-            return await self._outcomes.submit(self._executor.unstorable(outcome))
+            return await outcomes.submit(self._executor.unstorable(outcome))
 
     async def run_single(self, run_id: int) -> None:
         """Claim and run a single run, and again after each short delay, until it ends or somebody else has it.

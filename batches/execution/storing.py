@@ -249,7 +249,7 @@ def add_to_batches(deltas: Mapping[int, Mapping[str, int | Decimal]]) -> None:
         Batch.objects.filter(pk=batch_id).update(
             **{name: F(name) + amount for name, amount in deltas[batch_id].items()}
         )
-    for batch_id in ended_batches(deltas.keys()):
+    for batch_id in ended_batches(deltas.keys()) if deltas else ():
         publish_finalize(batch_id)
 
 
