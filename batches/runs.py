@@ -20,6 +20,7 @@ from .models import Run
 from .models.batch import InputKind
 from .publishing import publish_runs
 from .states import RunState
+from .telling import tell_run_ended
 
 # Two processes may draw the same microsecond; three times in a row they do not.
 INSERT_TRIES = 5
@@ -84,13 +85,16 @@ def new_run(user: User, version: AgentVersion, kind: InputKind, input_json: str,
 
 
 def cancel_run(user: User, run_id: int) -> Run:
-    """Cancel a single run that has not ended: its call is cut at the next heartbeat. Raises NotFound and Conflict."""
+    """Cancel a single run that has not ended: its call is cut at once. Raises NotFound and Conflict."""
     run = Run.objects.visible_to(user).singles().filter(pk=run_id).first()
     if run is None:
         raise NotFound(f"There is no single run {run_id}.")
     open_rows = Run.objects.filter(pk=run_id, state__in=[RunState.QUEUED, RunState.RUNNING, RunState.WAITING])
-    if not open_rows.update(**CANCELLED, finished_at=Now()):
+    with transaction.atomic():
+        is_cancelled = open_rows.update(**CANCELLED, finished_at=Now())
         run.refresh_from_db()
+        if is_cancelled:
+            tell_run_ended(run)
+    if not is_cancelled:
         raise Conflict(f"Run {run_id} has ended already ({run.state}).")
-    run.refresh_from_db()
     return run

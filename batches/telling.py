@@ -1,4 +1,5 @@
-"""Telling the workers at once that a batch was changed: paused, cancelled, given another priority or weight.
+"""Telling the workers at once that a batch was changed: paused, cancelled, given another priority or weight; or that
+a single run was cancelled.
 
 They would see it within a second by themselves, so a word that is lost costs no more than that.
 """
@@ -10,10 +11,15 @@ import time
 import orjson
 from django.db import transaction
 
+from workers.bus.script import write_sync
 from workers.outbox import Outbox
 from workers.redis import connection
 
+from .models import Run
+from .news import end_bytes, finished_of, topic_of
+
 CHANGES = "arboretum:batches:changes"
+ENDED_RUNS = "arboretum:runs:ended"
 _HEARD = "arboretum:batches:heard:"
 HEARD_SECONDS = 10
 # Who changes a batch waits so long for the workers to say that they know; one that hangs says nothing.
@@ -62,3 +68,17 @@ def _ask(batch_id: int, deadline: float) -> None:
         left = deadline - time.monotonic()
         if left <= 0 or connection().blpop([heard_key(word)], timeout=left) is None:
             return
+
+
+def tell_run_ended(run: Run) -> None:
+    """Tell who waits for a single run, after the commit, that somebody else than a worker has ended it as it is now.
+
+    Workers are told as well, so that they cut its call.
+    """
+    ended = end_bytes(finished_of(run))
+    transaction.on_commit(lambda: _outbox.put(lambda: _say_ended(run.pk, ended)))
+
+
+def _say_ended(run_id: int, ended: bytes) -> None:
+    connection().publish(ENDED_RUNS, str(run_id))
+    write_sync([(topic_of(run_id), ended)])

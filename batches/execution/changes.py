@@ -1,4 +1,4 @@
-"""Acting at once on what users change of a batch at work, when they tell (see batches.telling)."""
+"""Acting at once on what users change of a batch or a run at work, when they tell (see batches.telling)."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -7,7 +7,7 @@ import orjson
 import structlog
 from redis.exceptions import RedisError
 
-from batches.telling import CHANGES, HEARD_SECONDS, heard_key
+from batches.telling import CHANGES, ENDED_RUNS, HEARD_SECONDS, heard_key
 from workers.redis import async_connection
 from workers.subscription import subscribe
 
@@ -19,6 +19,11 @@ async def listen_for_changes(
 ) -> None:
     """For ever: have `look` act on each batch that was changed, and tell who waits for it; `spawn` starts the work."""
     await subscribe(CHANGES, lambda data: spawn(_act(look, *_parse(data))), unheard="change_unheard")
+
+
+async def listen_for_cancels(cut: Callable[[int], None]) -> None:
+    """For ever: have `cut` act on each single run that was cancelled; the heartbeat sees those whose word is lost."""
+    await subscribe(ENDED_RUNS, lambda data: cut(int(data)), unheard="cancel_unheard")
 
 
 async def _act(look: Callable[[int], Awaitable[None]], batch_id: int, word: str) -> None:

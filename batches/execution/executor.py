@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing, nullcontext
 from datetime import timedelta
 
 import structlog
@@ -15,6 +15,7 @@ from agents.routing import FixedRoute, Route, Target
 from agents.runner import run_agent
 from batches.models import AttemptOutcome, RunEventKind
 from batches.states import RunState
+from workers.bus.publisher import Publisher
 from workers.errors import ErrorCode, InvalidInput, WorkError
 from workers.retry import RetryPolicy
 
@@ -22,6 +23,7 @@ from .agents_cache import AgentCache
 from .answer_store import StoredAnswers
 from .claims import ClaimedRun
 from .completions import completion_details
+from .live import LiveRun
 from .metering import RunMeter
 from .noting import Notes
 from .outcomes import EventRecord, Outcome, Spent
@@ -59,12 +61,14 @@ class Executor:
         make_meter: MakeMeter | None = None,
         answers: StoredAnswers | None = None,
         on_broken: OnBroken = lambda bucket, error: None,
+        publisher: Publisher | None = None,
     ) -> None:
         """`worker` is this process' name, as it will stand on the attempts; without meters no limit is kept.
 
         `answers` is the store of answers, for agents that want one; `on_broken` is told of a pool's model that cannot
-        be used.
+        be used. On `publisher` runs that stream tell what happens in them.
         """
+        self._publisher = publisher
         self._answers = answers
         self._on_broken = on_broken
         self._agents = agents
@@ -130,17 +134,21 @@ class Executor:
         run, keys = prepared.run, prepared.first_keys
         store = self._answers.of(prepared.agent) if self._answers is not None and keys else None
         notes = Notes(spent, is_single=run.batch_id is None)
+        live = LiveRun(self._publisher, prepared) if prepared.is_streamed and self._publisher is not None else None
         running = run_agent(
             prepared.spec,
             prepared.messages,
             route,
+            stream=live is not None,
             correlation_id=f"{run.id}-{run.attempt}",
             store=store,
             first_keys=keys,
         )
-        async with aclosing(running) as events:
+        async with aclosing(running) as events, closing(live) if live is not None else nullcontext():
             async for event in events:
                 notes.take(event)
+                if live is not None:
+                    live.take(event)
                 if isinstance(event, RunFinished):
                     return event
         raise WorkError(ErrorCode.BAD_RESPONSE, "The agent ended without an answer.")

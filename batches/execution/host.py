@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -17,6 +18,7 @@ from redis.exceptions import RedisError
 
 from agents.llm.pool import ClientPool
 from batches.states import RunState
+from workers.bus.publisher import Publisher
 from workers.coalesce import Coalescer
 from workers.collector import calm_collector
 from workers.engine import Engine
@@ -27,6 +29,7 @@ from .agents_cache import FRESH_SECONDS, AgentCache, LoadedAgent, LoadedModel
 from .answer_store import StoredAnswers
 from .balance import Balance
 from .blocks import Blocks
+from .changes import listen_for_cancels
 from .claims import ClaimedRun, claim_singles
 from .dispatcher import Dispatcher
 from .executor import Executor
@@ -35,6 +38,7 @@ from .heartbeat import Heartbeat
 from .holdings import Holdings
 from .journal import Journal
 from .leases import LeaseLost, open_lease, release_leases
+from .live import tell_outcome
 from .metering import RunMeter
 from .outcomes import Outcome
 from .permits import Permit
@@ -57,6 +61,10 @@ CROWDED_SECONDS = 2.0
 SHORT_DELAY_SECONDS = 2.0
 # What a stopping worker gives the database beyond the grace time to take what is to be stored.
 STORING_SECONDS = 5.0
+# And Redis, to take what is to be told.
+TELLING_SECONDS = 1.0
+# So many runs that were cancelled before they began here are remembered: they may be on their way from the claim.
+REMEMBERED_CANCELS = 1_000
 
 
 class WorkerHost:
@@ -80,8 +88,9 @@ class WorkerHost:
         self._blocks = Blocks(self.engine, self.dispatcher, self._limiter, self.spawn)
         self._agents = AgentCache(self.engine)
         self.answers = StoredAnswers(self.engine, self.spawn)
+        self._bus = Publisher()
         self._executor = Executor(
-            self._agents, self.clients, self.process, self._make_meter, self.answers, self._blocks.broken
+            self._agents, self.clients, self.process, self._make_meter, self.answers, self._blocks.broken, self._bus
         )
         self._balance = Balance()
         self._outcomes = self._storing(GROUP_COMMIT_SECONDS)
@@ -89,9 +98,10 @@ class WorkerHost:
         self._single_outcomes = self._storing(0.0)
         self._claims = Coalescer(self.engine, self._claim_group, interval=0.0)
         self._singles_lease: int | None = None
+        self._cancelled: deque[int] = deque(maxlen=REMEMBERED_CANCELS)
         self._tasks: set[asyncio.Task[None]] = set()
         heart = Heartbeat(self)
-        works = (heart.beat(), heart.refresh(), heart.listen(), self._blocks.listen())
+        works = (heart.beat(), heart.refresh(), heart.listen(), self._blocks.listen(), listen_for_cancels(self.cut))
         self._background = [self.engine.submit(work) for work in works]
 
     @property
@@ -173,7 +183,7 @@ class WorkerHost:
         self, run: ClaimedRun, prepared: PreparedRun | None, permit: Permit | None, *, has_slot: bool
     ) -> Outcome | None:
         try:
-            if self._is_cut:
+            if self._is_cut or run.id in self._cancelled:
                 outcome = self._executor.handed_back(run)
             else:
                 self.holdings.executing[run.key] = current_task()
@@ -191,7 +201,7 @@ class WorkerHost:
         """Store what came of `run`; return it, or None where the database has refused it."""
         self.holdings.end(outcome)
         try:
-            accepted = await self._store(outcome)
+            stored = await self._store(outcome)
         except BaseException:
             # Where the process ends before the database is back, others are to store it.
             forget = self.holdings.leave if self.is_draining else self.holdings.let_go
@@ -201,9 +211,11 @@ class WorkerHost:
         if outcome.pause_reason is not None:
             # Whoever puts it right and resumes is not to meet what was loaded before.
             self._agents.forget(run.version_id)
-        if not accepted:
+        if stored is None:
             log.warning("result_refused", run_id=run.id, attempt=run.attempt)
-        return outcome if accepted else None
+        elif run.batch_id is None:
+            tell_outcome(self._bus, stored)
+        return stored
 
     def _make_meter(self, prepared: PreparedRun, permit: Permit | None, has_slot: bool) -> RunMeter:
         agent = prepared.agent
@@ -233,16 +245,20 @@ class WorkerHost:
             size_of=lambda outcome: outcome.size,
         )
 
-    async def _store(self, outcome: Outcome) -> bool:
-        """Store an outcome; one that the database refuses is stored as a failure of its own run."""
+    async def _store(self, outcome: Outcome) -> Outcome | None:
+        """Store an outcome and return it; one that the database cannot take is stored as a failure of its own run.
+
+        None where the fence was closed.
+        """
         outcomes = self._single_outcomes if outcome.run.batch_id is None else self._outcomes
         try:
-            return await outcomes.submit(outcome)
+            return outcome if await outcomes.submit(outcome) else None
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:
             log.exception("outcome_unstorable", run_id=outcome.run.id, error=type(error).__name__)
-            return await outcomes.submit(self._executor.unstorable(outcome))
+            outcome = self._executor.unstorable(outcome)
+            return outcome if await outcomes.submit(outcome) else None
 
     async def run_single(self, run_id: int) -> None:
         """Claim and run a single run, and again after each short delay, until it ends or somebody else has it.
@@ -281,6 +297,15 @@ class WorkerHost:
             return self._claim_group(run_ids)
         return [claimed.pop(run_id, None) for run_id in run_ids]
 
+    def cut(self, run_id: int) -> None:
+        """Cut the call of a single run that was cancelled; where it has not begun here, let it never begin."""
+        tasks = [task for key, task in self.holdings.executing.items() if key[0] == run_id]
+        for task in tasks:
+            log.info("run_cut_off", run_id=run_id)
+            task.cancel()
+        if not tasks:
+            self._cancelled.append(run_id)
+
     def drain(self) -> None:
         """Take nothing new; after the grace time cut what still runs, so that its rows are handed back. Any thread."""
         if not self.is_draining:
@@ -316,6 +341,7 @@ class WorkerHost:
         if not self.holdings.has_answers:
             await self.engine.run_db(release_leases, list(self.holdings.leases))
         await self.clients.aclose()
+        await self._bus.flush(TELLING_SECONDS)
         for work in self._background:
             work.cancel()
         await asyncio.sleep(0)

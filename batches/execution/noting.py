@@ -7,7 +7,7 @@ from time import perf_counter
 from django.utils import timezone
 
 from agents.events import AnswerRejected, FailedOver, RunnerEvent, StepFinished, ToolFinished, ToolStarted
-from agents.llm.types import MOST_TOKENS, Usage
+from agents.llm.types import MOST_TOKENS, ToolCall, Usage
 from batches.models import RunEventKind
 
 from .outcomes import EventRecord, Spent
@@ -42,10 +42,9 @@ class Notes:
                 data = {"step": step, "model": model, "code": str(error.code), "message": clipped(error.message)}
                 self._keep(RunEventKind.FAILED_OVER, data, ago=max(0.0, perf_counter() - at))
             case ToolStarted(step=step, call=call):
-                data = {"step": step, "id": clipped(call.id), "name": clipped(call.name)}
-                self._keep(RunEventKind.TOOL_CALL, data | {"arguments": clipped(call.arguments)})
+                self._keep(RunEventKind.TOOL_CALL, tool_data(step, call))
             case ToolFinished():
-                self._keep(RunEventKind.TOOL_RESULT, _tool_result(event))
+                self._keep(RunEventKind.TOOL_RESULT, tool_result_data(event))
 
     def _account(self, event: StepFinished) -> None:
         spent, completion = self._spent, event.completion
@@ -72,7 +71,14 @@ class Notes:
         self._spent.events.append(EventRecord(kind, dict(data), timezone.now() - timedelta(seconds=ago)))
 
 
-def _tool_result(event: ToolFinished) -> dict[str, object]:
+def tool_data(step: int, call: ToolCall) -> dict[str, object]:
+    """Return what is kept of a tool that is called."""
+    data = {"step": step, "id": clipped(call.id), "name": clipped(call.name)}
+    return data | {"arguments": clipped(call.arguments)}
+
+
+def tool_result_data(event: ToolFinished) -> dict[str, object]:
+    """Return what is kept of a tool's result."""
     return {
         "step": event.step,
         "id": clipped(event.call.id),

@@ -59,6 +59,12 @@ class Subscription:
             else:
                 self.is_live, self._is_starved = False, True
 
+    def tell(self, data: bytes) -> None:
+        """Queue what this listener alone is to hear; its id is empty."""
+        self._queue.append(Message("", data))
+        self._bytes += len(data)
+        self._has_more.set()
+
     def begin_reading(self) -> None:
         """The stream is read now: what is heard from here on may be missing in what comes."""
         self.is_live = self._has_heard = self._is_starved = False

@@ -1,0 +1,168 @@
+"""Waiting for a single run in a web process: what happens in it, as workers tell, and its end.
+
+The bus brings the news. Now and then all rows that are waited for are looked at together, often while Redis is away:
+the row is the truth, so a word that was lost costs a few seconds.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from weakref import WeakKeyDictionary
+
+import structlog
+from django.db import Error as DatabaseError
+
+from credentials.api.threads import in_database
+from credentials.models import User
+from workers.bus.reader import Reader, reader
+from workers.bus.subscription import Subscription
+from workers.bus.topics import BEGINNING
+from workers.errors import Conflict, NotFound
+
+from .models import Run
+from .news import FinishedRun, NewsKind, RunNews, end_bytes, finished_of, finished_run, read_news, topic_of
+from .runs import cancel_run
+from .states import TERMINAL_RUN_STATES
+
+log = structlog.get_logger(__name__)
+
+# Rows are looked at so often while nothing comes over the bus; and while it works, as a word may be lost all the same.
+LOOK_SECONDS = 2.0
+CALM_LOOK_SECONDS = 10.0
+# So many rows are looked at in one query.
+MOST_LOOKED_AT = 500
+
+
+async def finished(run_id: int) -> FinishedRun:
+    """Return how a run ended, as soon as it has."""
+    async with aclosing(follow(run_id)) as news:
+        async for one in news:
+            if isinstance(one, FinishedRun):
+                return one
+    raise AssertionError("unreachable")
+
+
+async def follow(
+    run_id: int, *, after: str = BEGINNING, silence: float | None = None
+) -> AsyncGenerator[RunNews | FinishedRun | None, None]:
+    """Yield what happens in a run, and at last how it ended; None after each `silence` seconds without news.
+
+    Whoever begins late is told what Redis still has from the message `after` on. Text may be missing where Redis lost
+    it, and be told twice: each piece says its place. Close it (`contextlib.aclosing`).
+    """
+    async with reader().listen(topic_of(run_id), after) as subscription:
+        with _lookout().watch(run_id, subscription):
+            while True:
+                message = await subscription.next(silence)
+                if message is None:
+                    yield None
+                    continue
+                news = read_news(message.data)
+                if news.kind is NewsKind.END:
+                    yield finished_run(news) or await in_database(_finished_row, run_id)
+                    return
+                yield news
+
+
+async def begun(start: Awaitable[Run], user: User) -> Run:
+    """Return the run that `start` has stored. Where the caller goes away meanwhile, the run is cancelled."""
+    starting = asyncio.ensure_future(start)
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        _keep(asyncio.ensure_future(_abandon_begun(starting, user)))
+        raise
+
+
+def abandon(user: User, run_id: int) -> None:
+    """Cancel a run of which nobody wants to hear any more; soon, and without a word where it has ended."""
+    _keep(asyncio.ensure_future(_cancel(user, run_id)))
+
+
+async def _abandon_begun(starting: "asyncio.Future[Run]", user: User) -> None:
+    run = await starting
+    await _cancel(user, run.pk)
+
+
+async def _cancel(user: User, run_id: int) -> None:
+    try:
+        await in_database(cancel_run, user, run_id)
+    except (Conflict, NotFound):
+        return
+    except DatabaseError as error:
+        log.warning("run_not_abandoned", run_id=run_id, error=type(error).__name__)
+
+
+_under_way: set["asyncio.Future[None]"] = set()
+
+
+def _keep(work: "asyncio.Future[None]") -> None:
+    """Keep work from being collected before it is done; that a run could not be started, its caller was told."""
+    _under_way.add(work)
+
+    def forget(done: "asyncio.Future[None]") -> None:
+        _under_way.discard(done)
+        if not done.cancelled():
+            done.exception()
+
+    work.add_done_callback(forget)
+
+
+class Lookout:
+    """Looks at the rows that are waited for in one event loop."""
+
+    def __init__(self, own_reader: Reader) -> None:
+        """Look seldom while `own_reader` is connected."""
+        self._reader = own_reader
+        self._watched: dict[Subscription, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def watch(self, run_id: int, subscription: Subscription) -> Iterator[None]:
+        """Tell `subscription` of the run's end for the length of a block, should nobody else do."""
+        self._watched[subscription] = run_id
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._look())
+        try:
+            yield
+        finally:
+            del self._watched[subscription]
+
+    async def _look(self) -> None:
+        calm = 0.0
+        while self._watched:
+            await asyncio.sleep(LOOK_SECONDS)
+            calm = calm + LOOK_SECONDS if self._reader.is_connected else CALM_LOOK_SECONDS
+            if calm >= CALM_LOOK_SECONDS:
+                calm = 0.0
+                try:
+                    await self._look_once()
+                except Exception as error:
+                    log.warning("runs_not_looked_at", error=type(error).__name__)
+
+    async def _look_once(self) -> None:
+        ids = sorted(set(self._watched.values()))
+        for first in range(0, len(ids), MOST_LOOKED_AT):
+            ended = await in_database(_ended_rows, ids[first : first + MOST_LOOKED_AT])
+            for subscription, run_id in list(self._watched.items()):
+                if run_id in ended:
+                    subscription.tell(ended[run_id])
+
+
+def _ended_rows(run_ids: Sequence[int]) -> dict[int, bytes]:
+    rows = Run.objects.filter(pk__in=run_ids, state__in=TERMINAL_RUN_STATES).select_related("agent_version__credential")
+    return {run.pk: end_bytes(finished_of(run)) for run in rows}
+
+
+def _finished_row(run_id: int) -> FinishedRun:
+    return finished_of(Run.objects.select_related("agent_version__credential").get(pk=run_id))
+
+
+_lookouts: "WeakKeyDictionary[asyncio.AbstractEventLoop, Lookout]" = WeakKeyDictionary()
+
+
+def _lookout() -> Lookout:
+    loop = asyncio.get_running_loop()
+    if loop not in _lookouts:
+        _lookouts[loop] = Lookout(reader())
+    return _lookouts[loop]
