@@ -13,7 +13,6 @@ import structlog
 from django.db import Error as DatabaseError
 
 from credentials.api.threads import in_database
-from credentials.models import User
 from workers.bus.reader import Reader, reader
 from workers.bus.subscription import Subscription
 from workers.bus.topics import BEGINNING
@@ -64,33 +63,32 @@ async def follow(
                 yield news
 
 
-async def begun(start: Awaitable[Run], user: User) -> Run:
+async def begun(start: Awaitable[Run]) -> Run:
     """Return the run that `start` has stored. Where the caller goes away meanwhile, the run is cancelled."""
     starting = asyncio.ensure_future(start)
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        _keep(asyncio.ensure_future(_abandon_begun(starting, user)))
+        _keep(asyncio.ensure_future(_abandon_begun(starting)))
         raise
 
 
-def abandon(user: User, run_id: int) -> None:
-    """Cancel a run of which nobody wants to hear any more; soon, and without a word where it has ended."""
-    _keep(asyncio.ensure_future(_cancel(user, run_id)))
+def abandon(run: Run) -> None:
+    """Cancel a run of which its owner does not want to hear any more; soon, and without a word where it has ended."""
+    _keep(asyncio.ensure_future(_cancel(run)))
 
 
-async def _abandon_begun(starting: "asyncio.Future[Run]", user: User) -> None:
-    run = await starting
-    await _cancel(user, run.pk)
+async def _abandon_begun(starting: "asyncio.Future[Run]") -> None:
+    await _cancel(await starting)
 
 
-async def _cancel(user: User, run_id: int) -> None:
+async def _cancel(run: Run) -> None:
     try:
-        await in_database(cancel_run, user, run_id)
+        await in_database(cancel_run, run.owner, run.pk)
     except (Conflict, NotFound):
         return
     except DatabaseError as error:
-        log.warning("run_not_abandoned", run_id=run_id, error=type(error).__name__)
+        log.warning("run_not_abandoned", run_id=run.pk, error=type(error).__name__)
 
 
 _under_way: set["asyncio.Future[None]"] = set()

@@ -144,13 +144,14 @@ class Executor:
             store=store,
             first_keys=keys,
         )
-        async with aclosing(running) as events, closing(live) if live is not None else nullcontext():
-            async for event in events:
-                notes.take(event)
-                if live is not None:
-                    live.take(event)
-                if isinstance(event, RunFinished):
-                    return event
+        with closing(live) if live is not None else nullcontext():
+            async with aclosing(running) as events:
+                async for event in events:
+                    notes.take(event)
+                    if live is not None:
+                        live.take(event)
+                    if isinstance(event, RunFinished):
+                        return event
         raise WorkError(ErrorCode.BAD_RESPONSE, "The agent ended without an answer.")
 
     def _outcome(self, run: ClaimedRun, spent: Spent, kind: AttemptOutcome, state: RunState) -> Callable[..., Outcome]:

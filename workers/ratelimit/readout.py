@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from workers.redis import connection
+from workers.redis import async_connection, connection
 
 from .answers import MICROSECONDS, binding_of
 from .keys import bucket_key, credential_key, processes_key
@@ -23,7 +23,8 @@ class BucketState:
     `binding`: what keeps calls waiting, `since` when and `until` when the next may start; None where nothing waits, and
     `until` also where that time is not known or past.
     `ceiling`: the adaptive ceiling of calls in flight, None where there is none. `told_*`: limits per minute that the
-    provider told, 0 for none. `blocked_reason` is empty where nothing is blocked.
+    provider told, 0 for none. `blocked_reason` is empty where nothing is blocked. `*_wait`: in how many seconds all
+    that was started is paid for, at the pace of the limits.
     """
 
     binding: Binding | None = None
@@ -39,17 +40,34 @@ class BucketState:
     told_requests: int = 0
     told_tokens: int = 0
     blocked_reason: str = ""
+    request_wait: float = 0.0
+    token_wait: float = 0.0
 
 
 def bucket_states(buckets: Collection[Bucket]) -> dict[Bucket, BucketState]:
     """Return the state of each bucket, in one round trip. Raises redis.RedisError."""
     with connection().pipeline(transaction=False) as pipe:
-        pipe.time()
-        for bucket in buckets:
-            pipe.hgetall(bucket_key(bucket))
-            pipe.hvals(processes_key(bucket))
-            pipe.hgetall(credential_key(bucket.credential))
-        (seconds, microseconds), *found = pipe.execute()
+        _ask(pipe, buckets)
+        return _states(buckets, pipe.execute())
+
+
+async def bucket_state(bucket: Bucket) -> BucketState:
+    """Return the state of a bucket, over the running event loop's connections. Raises redis.RedisError."""
+    async with async_connection().pipeline(transaction=False) as pipe:
+        _ask(pipe, [bucket])
+        return _states([bucket], await pipe.execute())[bucket]
+
+
+def _ask(pipe: Any, buckets: Collection[Bucket]) -> None:
+    pipe.time()
+    for bucket in buckets:
+        pipe.hgetall(bucket_key(bucket))
+        pipe.hvals(processes_key(bucket))
+        pipe.hgetall(credential_key(bucket.credential))
+
+
+def _states(buckets: Collection[Bucket], answers: list[Any]) -> dict[Bucket, BucketState]:
+    (seconds, microseconds), *found = answers
     now = seconds * MICROSECONDS + microseconds
     triples = zip(found[0::3], found[1::3], found[2::3], strict=True)
     return {bucket: _state(now, *triple) for bucket, triple in zip(buckets, triples, strict=True)}
@@ -80,6 +98,8 @@ def _state(now: int, fields: _Fields, processes: list[bytes], credential: _Field
         told_requests=_told(now, fields, b"told_requests"),
         told_tokens=_told(now, fields, b"told_tokens"),
         blocked_reason=block.get(b"blocked_reason", b"").decode() if is_blocked else "",
+        request_wait=max(0, _number(fields, b"request_at") - now) / MICROSECONDS,
+        token_wait=max(0, _number(fields, b"token_at") - now) / MICROSECONDS,
     )
 
 

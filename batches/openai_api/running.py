@@ -1,0 +1,133 @@
+"""A request that is run by workers: begun in one go to the database, waited for, and cancelled with its caller."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from agents.model_names import resolve_model
+from agents.models import AgentVersion
+from batches.models import Run
+from batches.models.batch import InputKind
+from batches.news import FinishedRun
+from batches.requests import start_request
+from batches.states import RunState
+from batches.waiting import abandon, begun, finished
+from credentials.api.callers import caller_of
+from credentials.api.threads import in_database
+from workers.errors import NotFound
+
+from .access import read_json
+from .errors import ApiError, missing_parameter
+from .failures import failure_of
+from .limit_headers import ModelLimits, limit_headers, limits_of_version, seconds_until_open
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request under way: its run, the version that runs it, its body, and its model's limits."""
+
+    run: Run
+    version: AgentVersion
+    body: Body
+    limits: ModelLimits
+    created: int
+
+    @property
+    def model(self) -> str:
+        """The model as the caller named it."""
+        return str(self.body["model"])
+
+    def extension(self, ended: FinishedRun) -> dict[str, Any]:
+        """Return what an answer says of its run beyond OpenAI's fields."""
+        agent = None if self.version.is_plain else str(self.version)
+        return {"run_id": self.run.pk, "cost": float(ended.cost), "model": ended.model, "version": agent}
+
+    async def label(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Give the answer its headers, and return it."""
+        response["x-arboretum-run"] = str(self.run.pk)
+        for name, value in (await limit_headers(self.limits)).items():
+            response[name] = value
+        return response
+
+    async def failure(self, ended: FinishedRun) -> ApiError:
+        """Return the error that tells how the run failed."""
+        wait = await seconds_until_open(self.limits) if ended.error_code == "rate_limited" else 0.0
+        error = failure_of(self.run.pk, ended, wait)
+        error.headers = {**await limit_headers(self.limits), **error.headers}
+        return error
+
+    async def result(self) -> FinishedRun:
+        """Return the run's answer. Raises ApiError where it brought none. Who is cancelled here cancels the run."""
+        try:
+            ended = await finished(self.run.pk)
+        except asyncio.CancelledError:
+            abandon(self.run)
+            raise
+        if ended.state is not RunState.SUCCEEDED:
+            raise await self.failure(ended)
+        return ended
+
+
+class Running:
+    """The handler of an address whose requests are run by workers (see `access.serve`)."""
+
+    def __init__(
+        self,
+        kind: InputKind,
+        operation: str,
+        respond: Callable[[Asked], Awaitable[HttpResponseBase]],
+        check: Callable[[Body], None] = lambda body: None,
+    ) -> None:
+        """Run bodies as `kind` on versions of `operation`, once `check` has passed them; `respond` awaits the run."""
+        self._kind = kind
+        self._operation = operation
+        self._respond = respond
+        self._check = check
+
+    async def answer(self, request: HttpRequest, **captured: Any) -> HttpResponseBase:
+        """Return the answer. Raises ApiError, InvalidInput, and what `caller_of` raises."""
+        asked: list[Asked] = []
+        await begun(in_database(self._begin, request, asked))
+        return await self._respond(asked[0])
+
+    def _begin(self, request: HttpRequest, asked: list[Asked]) -> Run:
+        caller = caller_of(request)
+        caller.require("runs:write")
+        body = read_json(request)
+        if body.get("model") is None:
+            raise missing_parameter("model")
+        self._check(body)
+        try:
+            version = resolve_model(caller.user, body["model"], self._operation)
+        except NotFound as error:
+            raise ApiError(404, str(error), param="model", code="model_not_found") from None
+        limits = limits_of_version(version)
+        run = start_request(caller.user, version, self._kind, body)
+        asked.append(Asked(run, version, body, limits, int(time.time())))
+        return run
+
+
+def usage_of(ended: FinishedRun) -> dict[str, Any]:
+    """Return the usage of a completion."""
+    return {
+        "prompt_tokens": ended.input_tokens,
+        "completion_tokens": ended.output_tokens,
+        "total_tokens": ended.input_tokens + ended.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": ended.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": ended.reasoning_tokens},
+    }
+
+
+def tool_calls_of(completion: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the tools that an answer asks its caller to call, in OpenAI's shape."""
+    return [
+        {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
+        for call in (completion or {}).get("tool_calls", ())
+    ]
