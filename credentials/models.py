@@ -106,6 +106,7 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "key"], name="idempotency_key")]
+        indexes = [models.Index(fields=["user", "digest"], name="idempotency_digest")]
 
     def __str__(self) -> str:
         return f"{self.target} ({self.key})"

@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from redis.exceptions import RedisError
 
+from credentials.idempotency import IdempotencyMismatch
 from credentials.validation import error_text
 from workers.errors import Conflict, InvalidInput, NotFound, ServerUnavailable, TooLarge
 
@@ -35,10 +36,6 @@ CODES: Mapping[int, str] = {
 }
 UNAVAILABLE = "The database or Redis does not answer. Try again soon."
 INTERNAL = "Something went wrong on our side. The log tells more, under the request's id."
-
-
-class IdempotencyMismatch(InvalidInput):
-    """The same Idempotency-Key came with another request before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [models.UniqueConstraint(fields=("user", "key"), name="idempotency_key")],
+                "indexes": [models.Index(fields=["user", "digest"], name="idempotency_digest")],
             },
         ),
         migrations.RunPython(rename_scopes, restore_scopes),
