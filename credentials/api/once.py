@@ -139,11 +139,12 @@ def _digest(request: HttpRequest) -> str:
         return hashlib.sha256(body_of(request)).hexdigest()
     # The boundary is drawn anew each time that the form is sent.
     found = hashlib.sha256(repr(sorted(request.POST.lists())).encode())
-    for name, file in sorted(request.FILES.items()):
-        found.update(f"{name}\0{getattr(file, 'name', '')}\0".encode())
-        for chunk in file.chunks():
-            found.update(chunk)
-        file.seek(0)
+    for name in sorted(request.FILES):
+        for file in request.FILES.getlist(name):
+            found.update(f"{name}\0{file.name}\0".encode())
+            for chunk in file.chunks():
+                found.update(chunk)
+            file.seek(0)
     return found.hexdigest()
 
 
