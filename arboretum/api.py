@@ -21,6 +21,7 @@ twice.
 _NATIVE = "credentials.api.native.installing"
 # Where each router begins, and its dotted name.
 ROUTERS: tuple[tuple[str, str], ...] = (
+    ("", "credentials.api.tokens.routes.router"),
     ("", "agents.api.agents.routes.router"),
     ("", "agents.api.versions.routes.router"),
     ("", "agents.api.documents.routes.router"),

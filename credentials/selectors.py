@@ -54,7 +54,7 @@ def blocked_until(credential: Credential, model: str) -> datetime | None:
 
 def get_token(user: User, reference: str) -> ApiToken:
     """Return the token of this prefix or name that `user` sees. Raises NotFound, InvalidInput for several."""
-    visible = ApiToken.objects.visible_to(user)
+    visible = ApiToken.objects.visible_to(user).select_related("user")
     found = list(visible.filter(prefix=reference)[:2]) or list(visible.filter(name=reference)[:2])
     if not found:
         raise NotFound(f"There is no token '{reference}'.")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from workers.errors import InvalidInput
 
 from .models import ApiToken, User
+from .selectors import get_user
 from .validation import check_instance
 
 TOKEN_START = "arb_"  # noqa: S105  # what every token begins with, so that leaked ones can be found
@@ -75,6 +76,19 @@ def create_token(
     except IntegrityError:
         raise InvalidInput(f"name: {user} already has a token called '{name}'") from None
     return token, text
+
+
+def owner_of_new_token(user: User, username: str | None) -> User:
+    """Return whose token `user` is about to make: `username`'s, or his own. Raises InvalidInput."""
+    if username is None or username == user.username:
+        return user
+    if not user.is_superuser:
+        raise InvalidInput("user: only a superuser may create tokens for others")
+    try:
+        return get_user(username)
+    except InvalidInput as error:
+        # Not "not found": the user is a part of what was given.
+        raise InvalidInput(f"user: {error}") from None
 
 
 def revoke_token(token: ApiToken) -> bool:

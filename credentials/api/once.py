@@ -39,6 +39,15 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = ("Content-Type", "Location")
 
 
+class ShownOnce(HttpResponse):
+    """An answer that shows what may be shown but once; a request that is sent again gets `kept` in its place."""
+
+    def __init__(self, answer: HttpResponse, kept: HttpResponse) -> None:
+        """Take both; the answer's status and headers are those of `answer`."""
+        super().__init__(answer.content, status=answer.status_code, headers=dict(answer.headers))
+        self.kept = kept
+
+
 class Slot:
     """Where the answer of one request goes. `stored` is the answer that it had already, None where it had none."""
 
@@ -151,6 +160,7 @@ def _digest(request: HttpRequest) -> str:
 def _answer_of(response: HttpResponseBase) -> Answer | None:
     if not isinstance(response, HttpResponse) or not 200 <= response.status_code < 300:
         return None
+    response = response.kept if isinstance(response, ShownOnce) else response
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     return Answer(response.status_code, headers, response.content)
 

@@ -1,7 +1,7 @@
 """What the assembled API needs besides its routes: bodies, errors, threads. `arboretum.api` refers to it by name."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import orjson
@@ -15,7 +15,9 @@ from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
 from credentials.api.bodies import body_of
+from credentials.api.callers import authenticate
 from credentials.api.errors import Problem, native_error, native_response
+from credentials.api.once import once
 from credentials.api.threads import in_database
 from workers.errors import InvalidInput
 from workers.json_values import MAX_DEPTH, has_nul, may_lose_digits, may_repeat_key, strict_reason, survey
@@ -130,7 +132,13 @@ def _in_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Awaitable
     @wraps(view, updated=())
     async def view_in_thread(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         response = await in_database(answer, request, *args, **values)
-        return await _awaited(request, response) if isinstance(response, Later) else response
+        if not isinstance(response, Later):
+            return response
+        try:
+            caller = await authenticate(request)
+            return await once(request, caller, partial(_awaited, request, response))
+        except Exception as error:
+            return _answer_error(request, error)
 
     marked: Any = view_in_thread
     marked.csrf_exempt = True

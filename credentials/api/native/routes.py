@@ -7,7 +7,7 @@ all: `in_threads` puts django-ninja's synchronous views behind it. So the event 
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import orjson
@@ -18,6 +18,7 @@ from ninja.security.base import AuthBase
 from pydantic import BaseModel
 
 from credentials.api.callers import Caller, caller_of
+from credentials.api.once import idempotent
 from workers.errors import InvalidInput
 
 from .schemas import ErrorAnswer
@@ -105,18 +106,21 @@ class Routes:
         shows: Any,
         summary: str,
         status: int = 200,
+        in_transaction: bool = True,
         extra: dict[str, Any] | None = None,
     ) -> Callable[[F], F]:
         """Declare a route; its operationId is the function's name, its description the function's docstring.
 
         The token must have one of `scopes`. `shows` is the schema of the answer, which has `status`; None: no body.
-        `extra` is merged into the operation of the OpenAPI document.
+        A POST with an `Idempotency-Key` runs in one transaction with the storing of its answer, but for one that is not
+        `in_transaction`, since it takes long or calls others. `extra` is merged into the operation of the OpenAPI
+        document.
         """
         needed = (scopes,) if isinstance(scopes, str) else tuple(scopes)
         errors = {*_ALWAYS, *_OF_METHOD[method], *([404] if "{" in path else [])}
 
         def declare(function: F) -> F:
-            view = _view(function, status)
+            view = _view(function, status, in_transaction)
             operation = {**(extra or {}), "x-scopes": list(needed)}
             if method == "POST":
                 operation["parameters"] = [*operation.get("parameters", ()), IDEMPOTENCY_PARAMETER]
@@ -143,22 +147,41 @@ def json_response(data: Any, status: int = 200) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
-def _view(function: Callable[..., Any], status: int) -> Callable[..., HttpResponseBase]:
+def _view(function: Callable[..., Any], status: int, in_transaction: bool) -> Callable[..., HttpResponseBase]:
     """Return `function` as django-ninja calls it: with the request in the place of the caller."""
 
     @wraps(function)
     def view(request: HttpRequest, **values: Any) -> HttpResponseBase:
         _refuse_unknown_parameters(request, view)
-        result = function(request.auth, **values)  # type: ignore[attr-defined]
-        if isinstance(result, HttpResponseBase):
-            return result
-        return HttpResponse(status=status) if result is None else json_response(result, status)
+        caller: Caller = request.auth  # type: ignore[attr-defined]
+        work = partial(_answer, partial(function, caller, **values), status)
+        return _once(request, caller, work, in_transaction) if "HTTP_IDEMPOTENCY_KEY" in request.META else work()
 
     signature = inspect.signature(function)
     first, *others = signature.parameters.values()
     own = inspect.Parameter("request", first.kind, annotation=HttpRequest)
     view.__signature__ = signature.replace(parameters=[own, *others])  # type: ignore[attr-defined]
     return view
+
+
+def _answer(function: Callable[[], Any], status: int) -> HttpResponseBase:
+    result = function()
+    if isinstance(result, HttpResponseBase):
+        return result
+    return HttpResponse(status=status) if result is None else json_response(result, status)
+
+
+def _once(
+    request: HttpRequest, caller: Caller, work: Callable[[], HttpResponseBase], in_transaction: bool
+) -> HttpResponseBase:
+    """Return the answer of `work`, a POST, or the one that it had before. Who awaits a `Later` sees to it there."""
+    if request.method != "POST":
+        return work()
+    with idempotent(request, caller, in_transaction=in_transaction) as slot:
+        if slot.stored is not None:
+            return slot.stored
+        response = work()
+        return response if isinstance(response, Later) else slot.keep(response)
 
 
 def _refuse_unknown_parameters(request: HttpRequest, view: Any) -> None:

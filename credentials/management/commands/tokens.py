@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import ApiToken, User
-from credentials.selectors import get_token, get_user
+from credentials.selectors import get_token
 from credentials.services import create_token, revoke_token
-from credentials.tokens import Scope, token_state
+from credentials.tokens import Scope, owner_of_new_token, token_state
 from workers.errors import InvalidInput
 
 LONGEST_DAYS = 3650
@@ -38,9 +38,7 @@ class Command(ArboretumCommand):
 
     def create(self, user: User, options: dict[str, Any]) -> int:
         """Create a token for a user."""
-        if not user.is_superuser and user.username != options["owner"]:
-            raise InvalidInput("Only a superuser may create tokens for others.")
-        owner = get_user(options["owner"])
+        owner = owner_of_new_token(user, options["owner"])
         token, text = create_token(
             owner,
             options["name"],

@@ -45,13 +45,13 @@ def test_create_in_json_with_an_expiry():
             ["bob", "--name", "ci", "--scope", "root"],
             "error: scopes: there is no 'root'; allowed: runs:read, runs:write",
         ),
-        (["nobody", "--name", "ci", "--scope", "runs:read"], "error: There is no user 'nobody'."),
+        (["nobody", "--name", "ci", "--scope", "runs:read"], "error: user: There is no user 'nobody'."),
         (["bob", "--name", "", "--scope", "runs:read"], "error: name: This field cannot be blank"),
         (["bob", "--name", "ci", "--scope", "runs:read", "--expires-in-days", "0"], "must be from 1 to 3650"),
         (["bob", "--name", "ci", "--scope", "runs:read", "--expires-in-days", "99999999999"], "must be from 1 to 3650"),
         (
             ["root", "--name", "ci", "--scope", "runs:read", "--as", "bob"],
-            "Only a superuser may create tokens for others",
+            "only a superuser may create tokens for others",
         ),
     ],
 )
