@@ -5,6 +5,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection
+from typing import Literal
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import Q
@@ -15,6 +16,8 @@ from workers.errors import InvalidInput
 from .models import ApiToken, User
 from .selectors import get_user
 from .validation import check_instance
+
+TokenState = Literal["valid", "revoked", "expired"]
 
 TOKEN_START = "arb_"  # noqa: S105  # what every token begins with, so that leaked ones can be found
 _SECRET_BYTES = 32
@@ -118,7 +121,7 @@ def is_valid(token: ApiToken) -> bool:
     return token.revoked_at is None and not expired and token.user.is_active
 
 
-def token_state(token: ApiToken) -> str:
+def token_state(token: ApiToken) -> TokenState:
     """Return "valid", "revoked" or "expired"; that of an inactive user counts as expired."""
     if token.revoked_at is not None:
         return "revoked"

@@ -1,7 +1,7 @@
 """Routes of API tokens."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from ninja import Query
 from ninja.params.models import Path
@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from credentials.models import LARGEST_INTEGER, ApiToken
 from credentials.selectors import get_token
-from credentials.tokens import Scope, create_token, owner_of_new_token, revoke_token, token_state
+from credentials.tokens import Scope, TokenState, create_token, owner_of_new_token, revoke_token, token_state
 
 from .callers import Caller
 from .native import Given, Page, PageRequest, Routes, Shown, Sorting, json_response, page_of
@@ -50,7 +50,7 @@ class TokenShown(Shown):
     name: str = Field(description="Unique among the user's tokens.", examples=["ci"])
     user: str = Field(description="Whose it is.", examples=["admin"])
     scopes: list[str] = Field(description="What it may do.", examples=[["runs:write"]])
-    state: Literal["valid", "revoked", "expired"] = Field(description="Whether it may still call.")
+    state: TokenState = Field(description="Whether it may still call.")
     requests_per_minute: int | None = Field(description="How often it may call; null: as the server is set.")
     created_at: datetime = Field(description="When it was made.")
     last_used_at: datetime | None = Field(description="When it called last, within a minute; null: never.")
