@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from workers.admin_base import FactsAdmin
 
-from .models import Attempt, Batch, Leadership, Lease, Run, RunEvent, StoredAnswer
+from .models import Attempt, Batch, File, Leadership, Lease, Run, RunEvent, StoredAnswer
 
 
 @admin.register(Batch)
@@ -81,3 +81,14 @@ class StoredAnswerAdmin(FactsAdmin):
     search_fields = ("=key",)
     ordering = ("-created_at",)
     long_fields = ("answer_json",)
+
+
+@admin.register(File)
+class FileAdmin(FactsAdmin):
+    """Uploaded files: what is known of them, not what they hold."""
+
+    list_display = ("id", "filename", "purpose", "bytes", "owner", "created_at", "expires_at", "deleted_at")
+    list_filter = ("purpose",)
+    list_select_related = ("owner",)
+    search_fields = ("=id", "filename")
+    ordering = ("-id",)

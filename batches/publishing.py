@@ -26,8 +26,8 @@ _offered: list[tuple[str, int]] = []
 EXECUTE_RUN = "batches.execute_run"
 EXECUTE_LEASE = "batches.execute_lease"
 FINALIZE_BATCH = "batches.finalize_batch"
-# The second is Celery's own: it deletes expired task results.
-HOUSEKEEPING = ("batches.prune", "celery.backend_cleanup")
+# The last is Celery's own: it deletes expired task results.
+HOUSEKEEPING = ("batches.prune", "batches.prune_files", "celery.backend_cleanup")
 # Fewer rows than this are not worth a second process' lease.
 ROWS_WORTH_A_LEASE = 50
 # With so many waiting the broker has been away for long; further ones tell nothing that maintenance would not.

@@ -1,10 +1,12 @@
 """The tasks: each loads nothing, takes ids, and calls one service. Each may safely run twice."""
 
 from celery import shared_task
+from django.db import connections
 
 from .execution.finalizing import finalize_batch as settle_batch
 from .execution.host import host
 from .execution.lease_loop import run_lease
+from .files.services import prune_files
 from .housekeeping import prune
 
 
@@ -30,3 +32,12 @@ def finalize_batch(batch_id: int) -> None:
 def prune_old() -> dict[str, int]:
     """Delete what nobody needs any more; the counts stay readable in the task's result."""
     return host().wait(host().engine.run_db(prune))
+
+
+@shared_task(name="batches.prune_files", ignore_result=False)
+def prune_old_files() -> int:
+    """Remove expired and orphaned files. In this thread: a storage may take long, and runs need the others."""
+    try:
+        return prune_files()
+    finally:
+        connections.close_all()

@@ -1,12 +1,12 @@
 """Downloads that are produced while they are sent."""
 
-import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.http import content_disposition_header
+
+from workers.iterating import in_thread
 
 
 def download(request: HttpRequest, chunks: Iterator[bytes], filename: str, content_type: str) -> StreamingHttpResponse:
@@ -19,17 +19,3 @@ def download(request: HttpRequest, chunks: Iterator[bytes], filename: str, conte
     response.headers["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-async def in_thread(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what `chunks` yields, its steps run one by one in one thread; close it at the end, however that comes."""
-    loop = asyncio.get_running_loop()
-    thread = ThreadPoolExecutor(1, thread_name_prefix="download")
-    try:
-        while (chunk := await loop.run_in_executor(thread, next, chunks, None)) is not None:
-            yield chunk
-    finally:
-        # The reader may have gone while a step was running: the same thread closes the iterator after that step.
-        if isinstance(chunks, Generator):
-            thread.submit(chunks.close)
-        thread.shutdown(wait=False)

@@ -13,6 +13,7 @@ from credentials.services import create_token
 from tests.support.factories import (
     make_agent,
     make_batch,
+    make_file,
     make_idempotency_key,
     make_single_run,
     make_superuser,
@@ -53,6 +54,7 @@ def test_strangers_and_anonymous_see_nothing(model: type[models.Model]) -> None:
     StoredAnswer.objects.create(key="k", credential=credential, answer_json="{}", bytes=2, **moment)
     create_token(agent.owner, "ci", ["runs:read"])
     make_idempotency_key(agent.owner)
+    make_file(agent.owner)
     rows = model._default_manager.all()
     assert rows.exists()
     assert not rows.visible_to(make_user()).exists()

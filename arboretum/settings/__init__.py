@@ -2,6 +2,7 @@
 
 from .base import *  # noqa: F403
 from .celery import *  # noqa: F403
+from .files import *  # noqa: F403
 from .logs import *  # noqa: F403
 from .stores import *  # noqa: F403
 from .web import *  # noqa: F403

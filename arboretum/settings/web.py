@@ -4,11 +4,13 @@ import logging
 from typing import Any
 
 from .environment import ARBORETUM_ENV, BASE_DIR, IS_PRODUCTION, env
+from .files import FILES_STORAGE
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "files": FILES_STORAGE,
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if IS_PRODUCTION

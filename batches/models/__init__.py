@@ -2,6 +2,7 @@
 
 from .batch import Batch, BatchQuerySet
 from .cache import StoredAnswer
+from .file import File, FilePurpose, FileQuerySet, FileStatus
 from .lease import Leadership, Lease
 from .run import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind, RunQuerySet
 
@@ -10,6 +11,10 @@ __all__ = [
     "AttemptOutcome",
     "Batch",
     "BatchQuerySet",
+    "File",
+    "FilePurpose",
+    "FileQuerySet",
+    "FileStatus",
     "Leadership",
     "Lease",
     "Run",

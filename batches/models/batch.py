@@ -51,6 +51,9 @@ class Batch(models.Model):
     is_mixed = models.BooleanField(default=False, db_default=False, help_text="Its rows may have different versions.")
     columns = models.JSONField(default=list, blank=True, help_text="Names of the input's columns, in file order.")
     input_name = models.CharField(max_length=255, blank=True, help_text="Name of the file.")
+    input_file = models.ForeignKey(
+        "batches.File", null=True, blank=True, on_delete=models.SET_NULL, related_name="batches", help_text="Made from."
+    )
     input_bytes = models.PositiveBigIntegerField(default=0)
     skipped_rows = models.PositiveIntegerField(default=0, help_text="Bad rows that the user chose to leave out.")
     metadata = models.JSONField(default=dict, blank=True)

@@ -1,6 +1,6 @@
 """How a request comes to its handler: whose it is, by which method, and what its token may do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from typing import Any
@@ -17,7 +17,7 @@ from credentials.api.threads import in_database
 
 from .errors import ApiError, BadRequest, error_response
 
-AsyncView = Callable[..., Awaitable[HttpResponseBase]]
+AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 @dataclass(frozen=True)

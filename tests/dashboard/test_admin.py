@@ -18,7 +18,7 @@ from batches.models import Attempt, Leadership, Lease, RunEvent, StoredAnswer
 from credentials import services
 from credentials.models import ApiToken, Credential, ProviderModel, User
 from credentials.services import create_token
-from tests.support.factories import make_agent, make_batch, make_credential, make_idempotency_key, make_user
+from tests.support.factories import make_agent, make_batch, make_credential, make_file, make_idempotency_key, make_user
 from workers.admin_base import MOST_ROWS, CappedPaginator
 
 OURS = ("credentials", "agents", "batches", "django_celery_results")
@@ -56,6 +56,7 @@ def add_rows(owner: User) -> None:
     )
     create_token(owner, f"token {batch.pk}", ["runs:read"])
     make_idempotency_key(owner)
+    make_file(owner)
     TaskResult.objects.create(task_id=f"t{batch.pk}", task_name="batches.finalize_batch", status="SUCCESS")
     GroupResult.objects.create(group_id=f"g{batch.pk}")
     Group.objects.create(name=f"group {batch.pk}")

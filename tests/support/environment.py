@@ -54,6 +54,7 @@ class TestEnvironment:
             "ARBORETUM_DATA_DIR": str(self.folder),
             "ARBORETUM_ENV": "development",
             "ARBORETUM_ENCRYPTION_KEYS": "",
+            "ARBORETUM_FILES_URL": "",
             "DATABASE_URL": database_url,
             "DJANGO_SETTINGS_MODULE": "arboretum.settings",
             "LOG_FORMAT": "console",

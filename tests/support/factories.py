@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from agents.models import Agent, AgentVersion
 from batches.ids import batch_run_id, single_run_id
-from batches.models import Batch, Run
+from batches.models import Batch, File, Run
 from batches.states import BatchState, RunState
 from credentials.models import Credential, IdempotencyKey, User
 
@@ -122,3 +122,10 @@ def _run(owner: User, version: AgentVersion, row: Mapping[str, Any], **fields: A
 def _current_version(agent: Agent) -> AgentVersion:
     assert agent.current_version is not None
     return agent.current_version
+
+
+def make_file(owner: User | None = None, **fields: Any) -> File:
+    """Return the row of an uploaded file for batches. It has no content."""
+    number = next(_numbers)
+    named = {"filename": f"requests{number}.jsonl", "storage_name": f"stored{number}", "bytes": 2}
+    return File.objects.create(owner=owner or make_user(), **({"purpose": "batch"} | named | fields))

@@ -50,6 +50,12 @@ class WebServer:
         return int(psutil.Process(self.pid).memory_info().rss)
 
     @property
+    def peak_memory(self) -> int:
+        """The most resident memory that the process ever had (VmHWM of proc(5)), in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+
+    @property
     def log(self) -> str:
         """What the process has written."""
         return self.log_path.read_text(errors="replace")
