@@ -5,6 +5,9 @@ from django.contrib import admin
 from workers.admin_base import FactsAdmin
 
 from .models import Attempt, Batch, File, Leadership, Lease, Run, RunEvent, StoredAnswer
+from .webhooks import admin as webhooks_admin
+
+__all__ = ["webhooks_admin"]
 
 
 @admin.register(Batch)

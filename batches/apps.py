@@ -9,8 +9,14 @@ class BatchesConfig(AppConfig):
     name = "batches"
 
     def ready(self) -> None:
-        """Connect the worker's signals."""
+        """Connect the worker's signals, and have webhooks' secrets rotated with the other keys."""
         import importlib.util
+
+        from credentials.rotation import also_encrypted
+
+        from .models import WebhookEndpoint
+
+        also_encrypted(WebhookEndpoint, "encrypted_secret")
 
         if importlib.util.find_spec("agents.services") and importlib.util.find_spec("agents.runner"):
             from . import worker  # noqa: F401

@@ -25,11 +25,12 @@ from .estimating.sampling import choose_pilot
 from .execution.cancelling import cancel_rows
 from .ids import MAX_BATCH_ROWS
 from .inputs import InputReport
-from .models import Batch, Run
+from .models import Batch, EventType, Run
 from .models.batch import InputKind
 from .publishing import lease_messages_wanted, publish_finalize, publish_leases
 from .states import ACTIVE_BATCH_STATES, BatchState, Priority, RunState
 from .telling import tell_changed
+from .webhooks.events import note_batch_event
 
 __all__ = ["LARGEST_WEIGHT", "RETRYABLE_STATES", "BadRows", "BatchManager", "BatchOptions", "discard"]
 
@@ -50,7 +51,8 @@ class BatchOptions:
     """What a user may choose about a batch.
 
     `weight` (1 to 100) is its share of a model beside batches of its priority, `max_cost` is US dollars,
-    `skip_bad_rows` leaves bad rows out; without `use_cache` no stored answer serves a row.
+    `skip_bad_rows` leaves bad rows out; without `use_cache` no stored answer serves a row;
+    with `tells_rows` webhooks are told of each row that ends.
     """
 
     name: str = ""
@@ -59,6 +61,7 @@ class BatchOptions:
     max_cost: Decimal | None = None
     skip_bad_rows: bool = False
     use_cache: bool = True
+    tells_rows: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -113,6 +116,7 @@ class BatchManager:
             weight=options.weight,
             max_cost=options.max_cost,
             metadata=dict(options.metadata),
+            tells_rows=options.tells_rows,
             columns=list(report.columns),
             input_name=report.path.name[:255],
             input_bytes=report.bytes,
@@ -141,7 +145,9 @@ class BatchManager:
 
     def pause(self, batch: Batch, reason: str = "") -> Batch:
         """Start no more rows. Calls in flight end and are kept."""
-        self._move(batch, [BatchState.RUNNING], BatchState.PAUSED, state_reason=reason)
+        with transaction.atomic():
+            self._move(batch, [BatchState.RUNNING], BatchState.PAUSED, state_reason=reason)
+            note_batch_event(batch.pk, EventType.BATCH_PAUSED)
         tell_changed(batch.pk)
         return batch
 

@@ -26,6 +26,7 @@ _offered: list[tuple[str, int]] = []
 EXECUTE_RUN = "batches.execute_run"
 EXECUTE_LEASE = "batches.execute_lease"
 FINALIZE_BATCH = "batches.finalize_batch"
+SEND_WEBHOOKS = "batches.send_webhooks"
 # The last is Celery's own: it deletes expired task results.
 HOUSEKEEPING = ("batches.prune", "batches.prune_files", "celery.backend_cleanup")
 # Fewer rows than this are not worth a second process' lease.
@@ -66,6 +67,11 @@ def queue_length(queue: str) -> int:
 def publish_finalize(batch_id: int) -> None:
     """Have a batch wound up, after the commit."""
     _after_commit([(FINALIZE_BATCH, batch_id)])
+
+
+def publish_webhooks(endpoint_ids: Iterable[int]) -> None:
+    """Have what is due sent to these webhooks' endpoints, after the commit."""
+    _after_commit([(SEND_WEBHOOKS, endpoint_id) for endpoint_id in sorted(endpoint_ids)])
 
 
 def publish_housekeeping() -> None:

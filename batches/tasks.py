@@ -28,6 +28,12 @@ def finalize_batch(batch_id: int) -> None:
     host().wait(host().engine.run_db(settle_batch, batch_id))
 
 
+@shared_task(name="batches.send_webhooks")
+def send_webhooks(endpoint_id: int) -> None:
+    """Begin to send an endpoint what is due; it goes on in the process' loop, and no thread waits for a receiver."""
+    host().wait(host().webhooks.begin(endpoint_id))
+
+
 @shared_task(name="batches.prune", ignore_result=False)
 def prune_old() -> dict[str, int]:
     """Delete what nobody needs any more; the counts stay readable in the task's result."""

@@ -7,7 +7,9 @@ from django.db import models
 from django.utils import timezone
 
 from agents.models import PoolMember
-from batches.models import Attempt, AttemptOutcome, RunEvent, RunEventKind, StoredAnswer
+from batches.models import Attempt, AttemptOutcome, RunEvent, RunEventKind, StoredAnswer, WebhookEndpoint
+from batches.webhooks.claiming import claim_due
+from batches.webhooks.services import create_endpoint, send_test
 from credentials.models import ProviderModel
 from credentials.services import create_token
 from tests.support.factories import (
@@ -52,6 +54,8 @@ def test_strangers_and_anonymous_see_nothing(model: type[models.Model]) -> None:
     PoolMember.objects.create(version=agent.current_version, place=0, credential=credential, model="echo-1")
     moment = {"created_at": timezone.now(), "expires_at": timezone.now()}
     StoredAnswer.objects.create(key="k", credential=credential, answer_json="{}", bytes=2, **moment)
+    send_test(create_endpoint(agent.owner, "https://hooks.example/", ["run.failed"])[0])
+    claim_due(WebhookEndpoint.objects.get().pk)
     create_token(agent.owner, "ci", ["runs:read"])
     make_idempotency_key(agent.owner)
     make_file(agent.owner)

@@ -5,11 +5,18 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce, Now
 
-from batches.models import Batch, Run
+from batches.models import Batch, EventType, Run
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
+from batches.webhooks.events import note_batch_event
 
 from .storing import LIVE_STATES
 
+# How a batch may end here, and what webhooks are told of it.
+_EVENTS = {
+    BatchState.COMPLETED: EventType.BATCH_COMPLETED,
+    BatchState.CANCELLED: EventType.BATCH_CANCELLED,
+    BatchState.EXPIRED: EventType.BATCH_EXPIRED,
+}
 log = structlog.get_logger(__name__)
 
 
@@ -41,6 +48,7 @@ def _settle(batch: Batch) -> bool:
     }
     Batch.objects.filter(pk=batch.pk).update(state=state, **counts, **changes)
     if not left:
+        note_batch_event(batch.pk, _EVENTS[state])
         log.info("batch_finished", batch_id=batch.pk, state=str(state), **counts)
     return not left
 

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from agents.llm.pool import ClientPool
 from batches.states import RunState
+from batches.webhooks.sending import WebhookSender
 from workers.bus.publisher import Publisher
 from workers.coalesce import Coalescer
 from workers.collector import calm_collector
@@ -100,6 +101,7 @@ class WorkerHost:
         self._singles_lease: int | None = None
         self._cancelled: deque[int] = deque(maxlen=REMEMBERED_CANCELS)
         self._tasks: set[asyncio.Task[None]] = set()
+        self.webhooks = WebhookSender(self.engine, self.spawn)
         heart = Heartbeat(self)
         works = (heart.beat(), heart.refresh(), heart.listen(), self._blocks.listen(), listen_for_cancels(self.cut))
         self._background = [self.engine.submit(work) for work in works]
@@ -310,6 +312,7 @@ class WorkerHost:
         """Take nothing new; after the grace time cut what still runs, so that its rows are handed back. Any thread."""
         if not self.is_draining:
             self.is_draining = True
+            self.webhooks.stop()
             grace = settings.ARBORETUM_GRACE_SECONDS
             log.info("worker_draining", running=self.running, grace=grace)
             self.engine.give_up(grace + STORING_SECONDS)

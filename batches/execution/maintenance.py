@@ -11,16 +11,19 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 
-from batches.models import Batch, Lease, Run, RunQuerySet
+from batches.models import Batch, EventType, Lease, Run, RunQuerySet
 from batches.publishing import (
     lease_messages_wanted,
     publish_finalize,
     publish_housekeeping,
     publish_leases,
     publish_runs,
+    publish_webhooks,
     queue_length,
 )
 from batches.states import BatchState, RunState
+from batches.webhooks.claiming import endpoints_with_due
+from batches.webhooks.events import note_batch_event
 
 from .cancelling import cancel_rows
 from .claims import runnable_batches, takeable_rows
@@ -117,6 +120,15 @@ def finalize_ended() -> int:
     return len(ids)
 
 
+def offer_webhooks() -> int:
+    """Have due deliveries sent: retries, and those whose message was lost or whose sender died."""
+    if queue_length("control"):
+        return 0
+    ids = endpoints_with_due()
+    publish_webhooks(ids)
+    return len(ids)
+
+
 def end_abandoned() -> int:
     """Fail batches whose rows stopped coming because the process that wrote them died."""
     abandoned = Batch.objects.filter(state=BatchState.VALIDATING, updated_at__lt=now_plus(-ABANDONED_SECONDS))
@@ -128,6 +140,7 @@ def end_abandoned() -> int:
                 state=BatchState.FAILED, state_reason=reason, finished_at=Now(), total=0
             ):
                 Run.objects.of_batch(batch_id).filter(state=RunState.PENDING).delete()
+                note_batch_event(batch_id, EventType.BATCH_FAILED)
                 number += 1
     return number
 
@@ -152,6 +165,7 @@ STEPS = (
     offer_batches,
     offer_singles,
     finalize_ended,
+    offer_webhooks,
     end_abandoned,
     evict_answers,
     keep_house,

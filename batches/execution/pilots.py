@@ -7,12 +7,14 @@ the command that watches it, or maintenance.
 from collections.abc import Sequence
 
 import structlog
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from batches.models import Batch, BatchQuerySet, Run
+from batches.models import Batch, BatchQuerySet, EventType, Run
 from batches.states import TERMINAL_RUN_STATES, BatchState
 from batches.telling import tell_changed
+from batches.webhooks.events import note_batch_event
 
 from .claims import pilot_ids
 
@@ -41,15 +43,17 @@ def end_pilot(batch_id: int) -> bool:
     if pilot is None or _has_open_rows(batch_id, pilot):
         return False
     rows = len(pilot)
-    ended = (
-        _in_pilot()
-        .filter(pk=batch_id)
-        .update(state=BatchState.PAUSED, state_reason=pilot_reason(rows), pilot=None, updated_at=Now())
-    )
-    if ended:
-        # Nobody holds rows of it that this would have to be waited for.
-        tell_changed(batch_id, patience=0.0)
-        log.info("pilot_ended", batch_id=batch_id, rows=rows)
+    with transaction.atomic():
+        ended = (
+            _in_pilot()
+            .filter(pk=batch_id)
+            .update(state=BatchState.PAUSED, state_reason=pilot_reason(rows), pilot=None, updated_at=Now())
+        )
+        if ended:
+            # Nobody holds rows of it that this would have to be waited for.
+            tell_changed(batch_id, patience=0.0)
+            note_batch_event(batch_id, EventType.BATCH_PAUSED)
+            log.info("pilot_ended", batch_id=batch_id, rows=rows)
     return bool(ended)
 
 

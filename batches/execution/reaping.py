@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from batches.models import Attempt, AttemptOutcome, Lease, Run, RunQuerySet
 from batches.states import RunState
+from batches.webhooks.events import EndedRun, note_run_events
 from workers.errors import ErrorCode
 
 from .leases import Held, held_runs, release_leases
@@ -167,6 +168,7 @@ def _condemn(row: Run) -> None:
     )
     if row.batch_id is not None:
         add_to_batches({row.batch_id: {"failed": 1}})
+    note_run_events([EndedRun(row.pk, row.attempt, row.batch_id, RunState.FAILED, ErrorCode.POISON)])
     log.warning("run_condemned", run_id=row.pk, batch_id=row.batch_id, crashes=number)
 
 

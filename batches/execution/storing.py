@@ -13,10 +13,11 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from batches.models import Attempt, AttemptOutcome, Batch, Run, RunEvent
+from batches.models import Attempt, AttemptOutcome, Batch, EventType, Run, RunEvent
 from batches.publishing import publish_finalize
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
 from batches.telling import tell_changed
+from batches.webhooks.events import EndedRun, note_batch_event, note_run_events
 
 from .attempts import insert_attempts
 from .clock import sql_now
@@ -59,6 +60,7 @@ def store_outcomes(outcomes: Sequence[Outcome]) -> list[bool]:
         priced = _write_late_attempts(late)
         _write_counts(fresh, priced)
         _pause_batches(fresh)
+        note_run_events(EndedRun(*one.run.key, one.run.batch_id, one.state, one.error_code) for one in fresh)
     return flags
 
 
@@ -237,6 +239,7 @@ def _pause_batches(outcomes: Sequence[Outcome]) -> None:
         if running.update(state=BatchState.PAUSED, state_reason=reason, updated_at=Now()):
             # Not waited for: it is this very process that has to act.
             tell_changed(batch_id, patience=0.0)
+            note_batch_event(batch_id, EventType.BATCH_PAUSED)
             log.warning("batch_paused", batch_id=batch_id, reason=reason)
 
 

@@ -5,12 +5,15 @@ from .cache import StoredAnswer
 from .file import File, FilePurpose, FileQuerySet, FileStatus
 from .lease import Leadership, Lease
 from .run import Attempt, AttemptOutcome, Run, RunEvent, RunEventKind, RunQuerySet
+from .webhook import DeliveryState, EventType, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Attempt",
     "AttemptOutcome",
     "Batch",
     "BatchQuerySet",
+    "DeliveryState",
+    "EventType",
     "File",
     "FilePurpose",
     "FileQuerySet",
@@ -22,4 +25,7 @@ __all__ = [
     "RunEventKind",
     "RunQuerySet",
     "StoredAnswer",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -55,6 +55,9 @@ class Batch(models.Model):
         "batches.File", null=True, blank=True, on_delete=models.SET_NULL, related_name="batches", help_text="Made from."
     )
     input_bytes = models.PositiveBigIntegerField(default=0)
+    tells_rows = models.BooleanField(
+        default=False, db_default=False, help_text="Webhooks are told of each of its rows, not of the batch alone."
+    )
     skipped_rows = models.PositiveIntegerField(default=0, help_text="Bad rows that the user chose to leave out.")
     metadata = models.JSONField(default=dict, blank=True)
     endpoint = models.CharField(

@@ -9,6 +9,7 @@ from django.utils import timezone
 from agents.credential_check import CHECK_SECONDS, CredentialCheck, check_credential
 from credentials.encryption import DecryptionFailed, current_key_id
 from credentials.models import Credential, ProviderModel
+from credentials.rotation import encrypted_rows
 
 from .findings import Finding, ok, problem, warning
 
@@ -19,13 +20,13 @@ def look_at_keys() -> Iterator[Finding]:
     """Every stored key can be decrypted, and with which encryption key."""
     first = current_key_id()
     lost, by_key = [], defaultdict(list)
-    stored = list(Credential.objects.exclude(key_id=""))
-    for credential in stored:
+    stored = list(encrypted_rows())
+    for row in stored:
         try:
-            credential.reveal_key()
-            by_key[credential.key_id].append(credential.name)
+            row.reveal()
+            by_key[row.key_id].append(row.name)
         except DecryptionFailed:
-            lost.append(credential.name)
+            lost.append(row.name)
     if lost:
         advice = "Put the old encryption key back behind the first in ARBORETUM_ENCRYPTION_KEYS, or give each key anew."
         yield problem(f"No encryption key opens: {', '.join(lost)}.", advice, lost=lost)

@@ -196,6 +196,7 @@ class Command(ArboretumCommand):
             weight=options["weight"],
             skip_bad_rows=options["skip_bad_rows"],
             use_cache=not options["no_cache"],
+            tells_rows=options["tell_rows"],
         )
         with self._telling_bad_rows():
             return BatchManager(user).create(version, options["file"], chosen)
@@ -272,6 +273,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", help="By default the file's name.")
     _add_share(parser, "normal", 1)
     parser.add_argument("--no-cache", action="store_true", help="Let no stored answer serve a row.")
+    parser.add_argument("--tell-rows", action="store_true", help="Tell webhooks of each row that ends.")
     parser.add_argument("--skip-bad-rows", action="store_true", help="Leave bad rows out; else they refuse the file.")
 
 
