@@ -26,6 +26,7 @@ ROUTERS: tuple[tuple[str, str], ...] = (
     ("", "agents.api.versions.routes.router"),
     ("", "agents.api.documents.routes.router"),
     ("", "agents.api.trying.routes.router"),
+    ("", "batches.api.webhooks.routes.router"),
 )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from batches.models import DeliveryState
 from batches.states import BatchState, RunState
 from credentials.management.colours import TONES
 
 
-def state_colour(states: type[BatchState] | type[RunState]) -> Callable[[str], str | None]:
+def state_colour(states: type[BatchState] | type[RunState] | type[DeliveryState]) -> Callable[[str], str | None]:
     """Return what colour the text of a state has; None for those that have none."""
 
     def colour(text: str) -> str | None:

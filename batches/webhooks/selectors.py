@@ -35,13 +35,17 @@ def list_deliveries(
 
     `state` leaves out those in another state. Raises InvalidInput.
     """
-    if state and state not in DeliveryState.values:
-        raise InvalidInput(f"state: {state!r} is unknown; allowed: {', '.join(DeliveryState.values)}.")
     if not 1 <= limit <= MOST_LISTED:
         raise InvalidInput(f"limit: must be from 1 to {MOST_LISTED}")
-    found: WebhookDeliveryQuerySet = WebhookDelivery.objects.visible_to(user).filter(endpoint=endpoint)
-    if state:
-        found = found.filter(state=state)
+    found = find_deliveries(user, endpoint, state)
     if before is not None:
         found = found.filter(pk__lt=before)
-    return list(found.select_related("endpoint").order_by("-id")[:limit])
+    return list(found.order_by("-id")[:limit])
+
+
+def find_deliveries(user: User, endpoint: WebhookEndpoint, state: str = "") -> WebhookDeliveryQuerySet:
+    """Return the deliveries to an endpoint, those in `state` where it is given. Raises InvalidInput."""
+    if state and state not in DeliveryState.values:
+        raise InvalidInput(f"state: {state!r} is unknown; allowed: {', '.join(DeliveryState.values)}.")
+    found: WebhookDeliveryQuerySet = WebhookDelivery.objects.visible_to(user).filter(endpoint=endpoint)
+    return found.filter(state=state) if state else found

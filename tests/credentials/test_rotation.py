@@ -46,14 +46,14 @@ def test_what_no_key_opens_is_named_and_the_others_go_on(settings, encryption_ke
 
 def test_a_key_typed_during_the_rotation_is_kept(settings, encryption_keys, stored, monkeypatch):
     settings.ARBORETUM_ENCRYPTION_KEYS = encryption_keys[::-1]
-    replace = rotation._replace
+    replace = rotation.EncryptedRow.replace
 
-    def after_a_rival(credential, key):
-        rival = Credential.objects.get(pk=credential.pk)
+    def after_a_rival(encrypted, key):
+        rival = Credential.objects.get(pk=encrypted.row.pk)
         rival.set_key("sk-typed-meanwhile")
         rival.save()
-        return replace(credential, key)
+        return replace(encrypted, key)
 
-    monkeypatch.setattr(rotation, "_replace", after_a_rival)
+    monkeypatch.setattr(rotation.EncryptedRow, "replace", after_a_rival)
     assert rotation.rotate_keys().rotated == 0
     assert {credential.reveal_key() for credential in Credential.objects.exclude(key_id="")} == {"sk-typed-meanwhile"}
