@@ -35,3 +35,11 @@ def test_an_old_process_adds_a_model_to_the_price_list(old_apps: Any):
     credential = make_agent().current_version.credential
     old = old_apps.get_model("credentials", "ProviderModel").objects.create(credential_id=credential.pk, name="older")
     assert credential.models.get(pk=old.pk).cached_input_price is None
+
+
+def test_an_old_process_makes_a_token(old_apps: Any):
+    user = make_agent().owner
+    old = old_apps.get_model("credentials", "ApiToken").objects.create(
+        user_id=user.pk, name="older", prefix="arb_", digest="x", scopes=["read"]
+    )
+    assert user.api_tokens.get(pk=old.pk).requests_per_minute is None
