@@ -3,8 +3,6 @@
 import threading
 import time
 
-import pytest
-
 from workers.redis import connection
 from workers.request_counter import Count, count_request
 
@@ -45,10 +43,10 @@ def test_a_refused_request_counts_for_nothing():
     assert count_request("a", 3, 1).retry_after == 0.0
 
 
-@pytest.mark.parametrize("limit", [10, 40])
-def test_never_more_than_the_limit_within_any_window_where_requests_come_evenly(limit):
+def test_about_the_limit_is_let_through_within_any_window():
+    limit = 20
     granted: list[float] = []
-    end = time.monotonic() + 2.5
+    end = time.monotonic() + 2.0
     while time.monotonic() < end:
         if count_request("a", limit, 1).retry_after == 0.0:
             granted.append(time.monotonic())
@@ -56,7 +54,7 @@ def test_never_more_than_the_limit_within_any_window_where_requests_come_evenly(
     most = max(sum(moment <= other < moment + 1 for other in granted) for moment in granted)
     # Within a window what came before is taken to have come evenly, so that a burst at its end weighs too little.
     assert limit <= most <= 1.6 * limit
-    assert len(granted) <= 3.2 * limit
+    assert len(granted) <= 2.7 * limit
 
 
 def test_many_at_once_get_no_more_than_there_is():
