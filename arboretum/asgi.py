@@ -4,15 +4,15 @@ import os
 
 import django
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 from workers.streamed_body import StreamedBodies
 
 from .checks import stop_if_misconfigured
+from .handlers import ByPath
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "arboretum.settings")
 
 django.setup()
 stop_if_misconfigured()
 # What it lists is read by its views as it comes.
-application = StreamedBodies(get_asgi_application(), settings.STREAMED_BODIES)
+application = StreamedBodies(ByPath(), settings.STREAMED_BODIES)
