@@ -13,6 +13,7 @@ A row goes through three steps, each a statement that only one of several rivals
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db.models.functions import Now
 
@@ -129,7 +130,13 @@ def _inserted_or_found(marked: Marked, token: uuid.UUID) -> IdempotencyKey | Non
 def _takes_over_old(row: IdempotencyKey, marked: Marked, token: uuid.UUID) -> bool:
     """Whether the row was due to be pruned, and is the new request's from now on."""
     old = IdempotencyKey.objects.filter(pk=row.pk, claim=row.claim, created_at__lt=Now() - KEPT)
-    fresh = {"target": marked.target, "digest": marked.digest, "status": None, "headers": {}, "body": None}
+    fresh: dict[str, Any] = {
+        "target": marked.target,
+        "digest": marked.digest,
+        "status": None,
+        "headers": {},
+        "body": None,
+    }
     return bool(old.update(claim=token, claimed_at=Now(), created_at=Now(), **fresh))
 
 
