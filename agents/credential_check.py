@@ -86,10 +86,15 @@ async def check_credential(credential: Credential, model: str = "") -> Credentia
 def check_credential_now(credential: Credential, model: str = "") -> CredentialCheck:
     """Do the same from code without a loop, and note on the credential when it last worked."""
     check = asyncio.run(check_credential(credential, model))
+    note_check(credential, check)
+    return check
+
+
+def note_check(credential: Credential, check: CredentialCheck) -> None:
+    """Note on the credential when it last worked, where it did."""
     if check.is_ok:
         credential.checked_at = timezone.now()
         credential.save(update_fields=["checked_at", "updated_at"])
-    return check
 
 
 async def _ask(client: LLMClient, model: str) -> tuple[list[str], str]:

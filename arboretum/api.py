@@ -27,6 +27,14 @@ ROUTERS: tuple[tuple[str, str], ...] = (
     ("", "agents.api.documents.routes.router"),
     ("", "agents.api.trying.routes.router"),
     ("", "batches.api.webhooks.routes.router"),
+    ("", "batches.api.runs.routes.router"),
+    ("", "batches.api.batches.routes.router"),
+    ("", "batches.api.results.routes.router"),
+    ("", "batches.api.estimates.routes.router"),
+    ("", "batches.api.answers.routes.router"),
+    ("", "credentials.api.native.credentials.routes.router"),
+    ("", "credentials.api.native.models.routes.router"),
+    ("", "agents.api.checking.routes.router"),
 )
 
 

@@ -6,6 +6,7 @@ no row can be inserted twice, and no second unique index is needed. Ids stay bel
 
 import threading
 import time
+from datetime import UTC, datetime
 
 BATCH_SPAN = 2**24
 MAX_BATCH_ROWS = BATCH_SPAN
@@ -15,6 +16,10 @@ _EPOCH_SECONDS = 1_767_225_600
 
 _lock = threading.Lock()
 _last = 0
+
+
+# Ids stay below 2^53.
+LATEST_SINGLE = 2**53
 
 
 def batch_run_id(batch_id: int, index: int) -> int:
@@ -38,3 +43,11 @@ def single_run_id() -> int:
     with _lock:
         _last = max(_last + 1, time.time_ns() // 1000 - _EPOCH_SECONDS * 1_000_000)
         return SINGLE_BASE + _last
+
+
+def single_ids_from(moment: datetime) -> int:
+    """Return the least id of a single run that was created at `moment` (aware) or later."""
+    # Whole microseconds: a float of seconds would lose some.
+    since = moment - datetime.fromtimestamp(_EPOCH_SECONDS, UTC)
+    microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return min(max(SINGLE_BASE, SINGLE_BASE + microseconds), LATEST_SINGLE)

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from workers.ratelimit.known import known_buckets
 from workers.ratelimit.readout import BucketState, bucket_states
-from workers.ratelimit.types import Bucket
+from workers.ratelimit.types import Binding, Bucket
 
 from .models import Credential, ProviderModel, User
 
@@ -29,6 +29,22 @@ class ModelState:
     limits: ProviderModel | None
     now: BucketState | None
     blocked_until: datetime | None
+
+    @property
+    def held_back_by(self) -> str | None:
+        """What keeps its calls waiting, in a word: a `Binding` of the limiter; None where nothing does."""
+        now = self.now
+        if now is not None and now.binding is not None:
+            return str(now.binding)
+        if self.blocked_until is not None or (now is not None and now.blocked_reason):
+            return str(Binding.BLOCKED)
+        return str(Binding.BREAKER) if now is not None and now.breaker == "open" else None
+
+    @property
+    def until(self) -> datetime | None:
+        """When the next call may start; None: now, or nobody knows."""
+        moments = [self.blocked_until, self.now.until if self.now else None]
+        return max((moment for moment in moments if moment is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from credentials.api.native import Given, Routes, Shown
 
 routes = Routes("Agents")
 _YAML = "application/yaml"
-_YAML_ANSWER = {"responses": {200: {"content": {_YAML: {"schema": {"type": "string"}}}}}}
+_YAML_ANSWER = {"responses": {200: {"content": {_YAML: {"schema": {}}}}}}
 
 
 class DocumentsWanted(Given):

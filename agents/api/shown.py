@@ -63,7 +63,7 @@ class VersionShown(Shown):
     attachments: list[str] = Field(description="Columns that hold an image or a file.")
     cache_seconds: int | None = Field(description="How long an answer serves identical requests.")
     limits: Limits = Field(description="What one run may use.")
-    retry: Retry = Field(description="What happens after a transient error.")
+    retry: Retry = Field(description="When it is tried again.")
     note: str = Field(description="Why this version.")
     created_by: str | None = Field(description="User name of who made it.", examples=["admin"])
     created_at: datetime = Field(description="When it was made.")

@@ -17,7 +17,7 @@ routes = Routes("Agents")
 _PATH = "/agents/{slug}/versions"
 
 
-class Compared(Given):
+class VersionsCompared(Given):
     """Which versions to compare."""
 
     before: int = Field(ge=1, lt=10**9, description="Number of the one version.", examples=[1])
@@ -50,7 +50,7 @@ def get_version_(caller: Caller, slug: Slug, number: Number) -> VersionShown:
 
 
 @routes.get("/agents/{slug}/diff", scopes="agents:read", shows=Differences, summary="Compare two versions")
-def diff_versions(caller: Caller, slug: Slug, compared: Query[Compared]) -> Differences:
+def diff_versions(caller: Caller, slug: Slug, compared: Query[VersionsCompared]) -> Differences:
     """Tell how two versions of an agent differ, field by field."""
     before = _get(caller, slug, compared.before)
     after = get_version(caller.user, slug) if compared.after is None else _get(caller, slug, compared.after)

@@ -1,1 +1,1 @@
-"""Native routes of runs, batches and webhooks."""
+"""Native routes of runs, batches, webhooks and stored answers."""

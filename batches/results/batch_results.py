@@ -84,12 +84,12 @@ class BatchResults:
         rows, more = self._selection(state, code, where).piece(after, limit)
         return Page(records(rows, self._labels), rows[-1][0] if more else None)
 
-    def count(self, *, where: Where = None) -> int:
-        """Return how many rows pass `where`. Reads all rows where no index serves the conditions."""
-        if not where:
+    def count(self, state: Values = None, code: Values = None, *, where: Where = None) -> int:
+        """Return how many rows pass. Reads all rows where no index serves the conditions."""
+        if not (state or code or where):
             return self.batch.total
         statement = select(func.count()).select_from(runs)
-        chosen = Filter.parse(where=where).apply(statement, self.batch.pk, self._engine.dialect.name)
+        chosen = Filter.parse(state, code, where).apply(statement, self.batch.pk, self._engine.dialect.name)
         with self._engine.connect() as connection:
             return int(connection.execute(chosen).scalar_one())
 

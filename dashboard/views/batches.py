@@ -5,12 +5,12 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
+from batches.downloads import download
 from batches.models import Batch
 from batches.results import FORMATS, BatchResults
 from batches.states import TERMINAL_BATCH_STATES
 from dashboard.paging import choice_parameter, number_parameter
 from dashboard.selectors import batches as selectors
-from dashboard.streaming import download
 from workers.errors import ErrorCode
 
 

@@ -1,17 +1,16 @@
 """`manage.py answers`: the store of answers."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, Sum
 
-from batches.models import StoredAnswer
+from batches.stored_answers import forget_answers, stored_answers
 from credentials.management.base import EXIT_OK, ArboretumCommand
 from credentials.models import User
 from credentials.selectors import get_credential
 
-CHUNK = 1000
-_SUMS = ("pk__count", "bytes__sum", "created_at__min", "created_at__max")
+_COLUMNS = ("credential", "answers", "bytes", "oldest", "latest")
 
 
 class Command(ArboretumCommand):
@@ -27,20 +26,15 @@ class Command(ArboretumCommand):
 
     def list(self, user: User, options: dict[str, Any]) -> int:
         """Show what the store holds of the credentials that the user may see."""
-        rows = StoredAnswer.objects.visible_to(user).order_by("credential__name")
-        sums = (Count("pk"), Sum("bytes"), Min("created_at"), Max("created_at"))
-        cells = list(rows.values_list("credential__name").annotate(*sums).values_list("credential__name", *_SUMS))
+        found = [asdict(answers) for answers in stored_answers(user)]
         empty = "No answers are stored: an agent keeps them with `manage.py agents update SLUG --cache 7d`."
-        table = self.table(("credential", "answers", "bytes", "oldest", "latest"), cells, empty)
-        data = [dict(zip(("credential", "answers", "bytes", "oldest", "latest"), row, strict=True)) for row in cells]
-        self.emit({"bound": settings.ARBORETUM_CACHE_BYTES, "credentials": data}, table)
+        table = self.table(_COLUMNS, [list(answers.values()) for answers in found], empty)
+        self.emit({"bound": settings.ARBORETUM_CACHE_BYTES, "credentials": found}, table)
         return EXIT_OK
 
     def clear(self, user: User, options: dict[str, Any]) -> int:
-        """Forget the answers of a credential, a short transaction at a time."""
+        """Forget the answers of a credential."""
         credential = get_credential(user, options["credential"])
-        number = 0
-        while keys := list(StoredAnswer.objects.filter(credential=credential).values_list("pk", flat=True)[:CHUNK]):
-            number += StoredAnswer.objects.filter(pk__in=keys).delete()[0]
+        number = forget_answers(credential)
         self.emit({"credential": credential.name, "forgotten": number}, f"Forgot {number:,} answers of {credential}.")
         return EXIT_OK

@@ -67,9 +67,10 @@ def parse_json(raw: bytes) -> Any:
 
 def handle_errors(api: NinjaAPI) -> None:
     """Have `api` answer every exception in the native shape."""
+    handler: Any = _answer_error
     # django-ninja has handlers of its own for the last three.
     for kind in (Exception, Http404, HttpError, ValidationError):
-        api.add_exception_handler(kind, _answer_error)
+        api.add_exception_handler(kind, handler)
 
 
 def _answer_error(request: HttpRequest, error: Exception) -> HttpResponseBase:

@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 # What any request may be answered with.
-_ALWAYS = (401, 403, 422, 429, 500, 503)
+_ALWAYS = (401, 403, 404, 422, 429, 500, 503)
 _OF_METHOD = {"POST": (409, 413), "PATCH": (409, 413), "PUT": (409, 413), "DELETE": (409,), "GET": ()}
 IDEMPOTENCY_PARAMETER = {
     "name": "Idempotency-Key",
@@ -117,7 +117,7 @@ class Routes:
         document.
         """
         needed = (scopes,) if isinstance(scopes, str) else tuple(scopes)
-        errors = {*_ALWAYS, *_OF_METHOD[method], *([404] if "{" in path else [])}
+        errors = {*_ALWAYS, *_OF_METHOD[method]}
 
         def declare(function: F) -> F:
             view = _view(function, status, in_transaction)
@@ -148,17 +148,24 @@ def json_response(data: Any, status: int = 200) -> HttpResponse:
 
 
 def _view(function: Callable[..., Any], status: int, in_transaction: bool) -> Callable[..., HttpResponseBase]:
-    """Return `function` as django-ninja calls it: with the request in the place of the caller."""
+    """Return `function` as django-ninja calls it: with the request in the place of the caller.
+
+    A function that has a parameter `request` reads the body itself.
+    """
 
     @wraps(function)
     def view(request: HttpRequest, **values: Any) -> HttpResponseBase:
         _refuse_unknown_parameters(request, view)
+        if takes_request:
+            values["request"] = request
         caller: Caller = request.auth  # type: ignore[attr-defined]
         work = partial(_answer, partial(function, caller, **values), status)
         return _once(request, caller, work, in_transaction) if "HTTP_IDEMPOTENCY_KEY" in request.META else work()
 
     signature = inspect.signature(function)
-    first, *others = signature.parameters.values()
+    first, *rest = signature.parameters.values()
+    takes_request = "request" in signature.parameters
+    others = [parameter for parameter in rest if parameter.name != "request"]
     own = inspect.Parameter("request", first.kind, annotation=HttpRequest)
     view.__signature__ = signature.replace(parameters=[own, *others])  # type: ignore[attr-defined]
     return view

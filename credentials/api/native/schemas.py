@@ -37,4 +37,4 @@ class ErrorDetail(Shown):
 class ErrorAnswer(Shown):
     """The shape of every error."""
 
-    error: ErrorDetail
+    error: ErrorDetail = Field(description="The error.")

@@ -17,7 +17,6 @@ from credentials.selectors import get_credential
 from credentials.services import ModelLimits, set_model, unblock
 from workers.embedded.valkey import ensure_redis, stop_if_mine
 from workers.errors import InvalidInput, ServerUnavailable
-from workers.ratelimit.types import Binding
 
 NONE = "none"
 
@@ -134,7 +133,7 @@ def _cells(model: ModelState, *, is_live: bool) -> tuple[Any, ...]:
     if not is_live:
         return (model.credential.name, model.name, *own, "?", "?", "unknown", _time(model.blocked_until))
     calls, waiting = (now.in_flight, now.waiting) if now else (0, 0)
-    return (model.credential.name, model.name, *own, calls, waiting, _holding(model), _time(_until(model)))
+    return (model.credential.name, model.name, *own, calls, waiting, model.held_back_by, _time(model.until))
 
 
 def _in_order(values: Mapping[str, Any]) -> list[Any]:
@@ -149,21 +148,6 @@ def _shown(value: int | Decimal | None) -> int | Decimal | None:
     return Decimal(f"{whole}.{decimals.rstrip('0'):0<2}")
 
 
-def _holding(model: ModelState) -> str | None:
-    """Return what keeps calls of a model waiting, in a word or two."""
-    now = model.now
-    if now is not None and now.binding is not None:
-        return str(now.binding)
-    if model.blocked_until is not None or (now is not None and now.blocked_reason):
-        return str(Binding.BLOCKED)
-    return str(Binding.BREAKER) if now is not None and now.breaker == "open" else None
-
-
-def _until(model: ModelState) -> datetime | None:
-    moments = [model.blocked_until, model.now.until if model.now else None]
-    return max((moment for moment in moments if moment is not None), default=None)
-
-
 def _time(moment: datetime | None) -> str | None:
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC") if moment else None
 
@@ -172,7 +156,7 @@ def _state_data(model: ModelState) -> dict[str, Any]:
     own = {field: getattr(model.limits, field, None) for field, _, _ in OPTIONS.values()}
     now = None if model.now is None else asdict(model.now)
     names = {"credential": model.credential.name, "model": model.name}
-    return names | own | {"blocked_until": model.blocked_until, "held_back_by": _holding(model), "now": now}
+    return names | own | {"blocked_until": model.blocked_until, "held_back_by": model.held_back_by, "now": now}
 
 
 def _known_data(row: KnownRow) -> dict[str, Any]:

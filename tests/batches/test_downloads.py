@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dashboard.streaming import in_thread
+from batches.downloads import in_thread
 
 
 class Source:
