@@ -15,7 +15,7 @@ from credentials.api.native import Given, Routes, Shown
 
 routes = Routes("Agents")
 _YAML = "application/yaml"
-_YAML_ANSWER = {"responses": {200: {"content": {_YAML: {"schema": {}}}}}}
+_YAML_ANSWER: dict[str, Any] = {"responses": {200: {"content": {_YAML: {"schema": {}}}}}}
 
 
 class DocumentsWanted(Given):

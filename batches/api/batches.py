@@ -14,10 +14,10 @@ from credentials.api.native import Page, Routes, page_of
 
 from .batches_given import (
     SORTING,
+    BatchBody,
     BatchFilters,
     BatchForm,
     BatchId,
-    InlineBatch,
     Metadata,
     NewBatch,
     Pilot,
@@ -27,10 +27,10 @@ from .batches_given import (
 )
 from .batches_shown import BatchShown, Retried
 from .bodies import form_or_json
-from .uploads import is_multipart, read_form, read_json, rows_path, upload_path
+from .uploads import is_multipart, read_form, read_json, source_path, upload_path
 
 routes = Routes("Batches")
-READ, WRITE = ("batches:read", "batches:write"), "batches:write"
+READ, WRITE = "batches:read", "batches:write"
 _ONE = "/batches/{batch_id}"
 RELATED = ("agent_version__agent", "agent_version__credential", "owner")
 
@@ -42,10 +42,10 @@ RELATED = ("agent_version__agent", "agent_version__credential", "owner")
     status=201,
     in_transaction=False,
     summary="Create a batch",
-    extra=form_or_json(BatchForm, InlineBatch),
+    extra=form_or_json(BatchForm, BatchBody),
 )
 def create_batch(caller: Caller, request: HttpRequest) -> BatchShown:
-    """Create a batch over a file (multipart/form-data), or over rows within the body (JSON, at most 10,000).
+    """Create a batch over a file (multipart/form-data), rows within the body (JSON, at most 10,000), or a stored file.
 
     All of the input is checked first: nothing is created where a row is bad, unless bad rows are to be left out. The
     answer comes when all rows are stored.
@@ -54,8 +54,8 @@ def create_batch(caller: Caller, request: HttpRequest) -> BatchShown:
         form, upload = read_form(request, BatchForm)
         with upload_path(upload, form.format) as path:
             return _created(caller, form, path, form.metadata)
-    body = read_json(request, InlineBatch)
-    with rows_path(body.rows) as path:
+    body = read_json(request, BatchBody)
+    with source_path(caller.user, body) as path:
         return _created(caller, body, path, body.metadata)
 
 

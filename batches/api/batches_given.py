@@ -1,9 +1,9 @@
 """What the routes of batches take."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from ninja.params.models import Path
-from pydantic import Field, Json
+from pydantic import Field, Json, model_validator
 
 from batches.estimating.sampling import LEAST_PILOT, MOST_PILOT
 from batches.ids import MAX_BATCH_ROWS
@@ -57,20 +57,28 @@ _ROWS = "The rows: the values by the names of the columns; `custom_id` is option
 _FORMAT = "csv or jsonl, where the file's name does not tell."
 
 
-class InlineRows(Rows):
-    """Rows within the body."""
+class Source(Given):
+    """Where rows come from that are in no form: either `rows` or `file_id`."""
 
-    rows: list[dict[str, Any]] = Field(
-        min_length=1, max_length=MOST_ROWS, description=_ROWS, examples=[[{"ticket": "Where is my parcel?"}]]
+    rows: list[dict[str, Any]] | None = Field(
+        None, min_length=1, max_length=MOST_ROWS, description=_ROWS, examples=[[{"ticket": "Where is my parcel?"}]]
     )
+    file_id: str | None = Field(None, max_length=30, description="Id of a stored file (`/v1/files`), CSV or JSONL.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.rows is None) == (self.file_id is None):
+            raise ValueError("give either rows or file_id")
+        return self
 
 
-class InlineBatch(NewBatch):
-    """A new batch whose rows are within the body."""
+class RowsBody(Rows, Source):
+    """Rows within the body, or those of a stored file."""
 
-    rows: list[dict[str, Any]] = Field(
-        min_length=1, max_length=MOST_ROWS, description=_ROWS, examples=[[{"ticket": "Where is my parcel?"}]]
-    )
+
+class BatchBody(NewBatch, Source):
+    """A new batch whose rows are within the body, or in a stored file."""
+
     metadata: Metadata = Field({}, description=_METADATA)
 
 

@@ -14,9 +14,9 @@ from credentials.api.callers import Caller
 from credentials.api.native import Routes, Shown
 
 from .batches import READ
-from .batches_given import BatchId, InlineRows, Rows, RowsForm
+from .batches_given import BatchId, Rows, RowsBody, RowsForm
 from .bodies import form_or_json
-from .uploads import is_multipart, read_form, read_json, rows_path, upload_path
+from .uploads import is_multipart, read_form, read_json, source_path, upload_path
 
 routes = Routes("Estimates")
 
@@ -109,7 +109,7 @@ class RowsEstimateShown(Shown):
     shows=PromptEstimateShown,
     in_transaction=False,
     summary="Estimate rows",
-    extra=form_or_json(RowsForm, InlineRows),
+    extra=form_or_json(RowsForm, RowsBody),
 )
 def estimate_rows(caller: Caller, request: HttpRequest) -> PromptEstimateShown:
     """Say what rows will take, from their prompts alone; nothing is created and nothing is called.
@@ -120,8 +120,8 @@ def estimate_rows(caller: Caller, request: HttpRequest) -> PromptEstimateShown:
         form, upload = read_form(request, RowsForm)
         with upload_path(upload, form.format) as path:
             return _estimated(caller, form, path)
-    body = read_json(request, InlineRows)
-    with rows_path(body.rows) as path:
+    body = read_json(request, RowsBody)
+    with source_path(caller.user, body) as path:
         return _estimated(caller, body, path)
 
 

@@ -45,7 +45,7 @@ def start_run_(caller: Caller, new: NewRun) -> RunShown:
     return RunShown.of(_get(caller, run.pk))
 
 
-@routes.get("/runs", scopes=("runs:read", "runs:write"), shows=Page[RunListed], summary="List runs")
+@routes.get("/runs", scopes="runs:read", shows=Page[RunListed], summary="List runs")
 def list_runs_(caller: Caller, filters: Query[RunFilters]) -> Page[RunListed]:
     """List single runs, or with `batch` its rows, without what went in and came out."""
     chosen = RunFilter(
@@ -60,7 +60,7 @@ def list_runs_(caller: Caller, filters: Query[RunFilters]) -> Page[RunListed]:
     return page_of(runs, filters, SORTING.order(filters.sort), RunListed.of, kind="runs")
 
 
-@routes.get("/runs/{run_id}", scopes=("runs:read", "runs:write"), shows=RunShown, summary="Get a run")
+@routes.get("/runs/{run_id}", scopes="runs:read", shows=RunShown, summary="Get a run")
 def get_run(caller: Caller, run_id: RunReference, asked: Query[Wait]) -> RunShown | Later:
     """Show a run, single or of a batch; with `wait` once it has ended, or as it is when the time is over."""
     run = find_run(caller.user, run_id)
@@ -76,7 +76,7 @@ def cancel_run_(caller: Caller, run_id: RunId) -> RunShown:
     return RunShown.of(_get(caller, run_id))
 
 
-@routes.get("/runs/{run_id}/timeline", scopes=("runs:read", "runs:write"), shows=RunTold, summary="Tell a run's story")
+@routes.get("/runs/{run_id}/timeline", scopes="runs:read", shows=RunTold, summary="Tell a run's story")
 def get_run_timeline(caller: Caller, run_id: RunReference, asked: Query[Story]) -> RunTold:
     """Tell what happened in a run: attempts, events, a timeline, and the messages as the model saw them."""
     return RunTold.of(run_story(find_run(caller.user, run_id)), asked.attempt)

@@ -11,14 +11,20 @@ from pathlib import Path, PurePath
 from typing import Any, TypeAlias, TypeVar
 
 import orjson
+from django.conf import settings
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import HttpRequest
 from ninja.errors import ValidationError
 from pydantic import BaseModel
 from pydantic import ValidationError as Invalid
 
+from batches.files.selectors import find_upload
+from batches.files.storage import file_storage
 from credentials.api.native.installing import parse_json
-from workers.errors import InvalidInput
+from credentials.models import User
+from workers.errors import InvalidInput, TooLarge
+
+from .batches_given import Source
 
 T = TypeVar("T", bound=BaseModel)
 Upload: TypeAlias = "UploadedFile[bytes]"
@@ -42,6 +48,8 @@ def read_form(request: HttpRequest, kind: type[T]) -> tuple[T, Upload]:
     if len(files) != 1 or len(request.FILES) != 1:
         raise InvalidInput("file: one file is needed, CSV with a header row or JSONL")
     upload: Upload = files[0]
+    if (upload.size or 0) > settings.ARBORETUM_MAX_FILE_BYTES:
+        raise TooLarge(f"file: has more than {settings.ARBORETUM_MAX_FILE_BYTES:,} bytes")
     return form, upload
 
 
@@ -72,7 +80,22 @@ def upload_path(upload: Upload, format: str | None) -> Iterator[Path]:
 
 
 @contextmanager
-def rows_path(rows: Iterable[Mapping[str, Any]]) -> Iterator[Path]:
+def source_path(user: User, source: Source) -> Iterator[Path]:
+    """Give the path of a file with the rows that `source` holds or names. Raises NotFound for no such stored file."""
+    if source.file_id is None:
+        with _rows_path(source.rows or ()) as path:
+            yield path
+        return
+    stored = find_upload(user, source.file_id)
+    with tempfile.TemporaryDirectory(prefix="arboretum-stored-") as folder:
+        path = Path(folder) / _safe_name(stored.filename, None)
+        with path.open("wb") as file:
+            file.writelines(file_storage().chunks(stored.storage_name))
+        yield path
+
+
+@contextmanager
+def _rows_path(rows: Iterable[Mapping[str, Any]]) -> Iterator[Path]:
     """Give the path of a JSONL file that holds `rows`."""
     with tempfile.TemporaryDirectory(prefix="arboretum-rows-") as folder:
         path = Path(folder) / "rows.jsonl"

@@ -26,7 +26,7 @@ from .routes import Routes
 from .schemas import Given, Shown
 
 routes = Routes("Credentials")
-READ, WRITE = ("credentials:read", "credentials:write"), "credentials:write"
+READ, WRITE = "credentials:read", "credentials:write"
 SORTING = Sorting({"name": "name", "created_at": "created_at", "updated_at": "updated_at"})
 _ONE = "/credentials/{name}"
 _PROVIDER = "openai, anthropic, azure, gemini, ..., compatible or simulated (docs/providers.md)."
