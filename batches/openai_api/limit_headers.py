@@ -3,6 +3,7 @@
 https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class ModelLimits:
 
 
 _limits: dict[int, tuple[float, ModelLimits]] = {}
-_states: dict[Bucket, tuple[float, BucketState]] = {}
+_states: dict[Bucket, tuple[float, "asyncio.Future[BucketState]"]] = {}
 
 
 def limits_of_version(version: AgentVersion) -> ModelLimits:
@@ -72,19 +73,19 @@ async def seconds_until_open(limits: ModelLimits) -> float:
 
 
 async def _state_of(bucket: Bucket) -> BucketState | None:
+    """Return the bucket's state, at most STATE_SECONDS old; requests of a moment share one question."""
     now = time.monotonic()
     known = _states.get(bucket)
-    if known is not None and now - known[0] <= STATE_SECONDS:
-        return known[1]
+    if known is None or now - known[0] > STATE_SECONDS:
+        if len(_states) >= MOST_KEPT:
+            _states.clear()
+        known = _states[bucket] = now, asyncio.ensure_future(bucket_state(bucket))
     try:
-        state = await bucket_state(bucket)
+        # One caller who goes away must not take the answer from the others.
+        return await asyncio.shield(known[1])
     except RedisError as error:
         log.warning("limits_not_read", error=type(error).__name__)
         return None
-    if len(_states) >= MOST_KEPT:
-        _states.clear()
-    _states[bucket] = now, state
-    return state
 
 
 def _in_force(configured: int | None, told: int) -> int | None:
