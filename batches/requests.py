@@ -19,13 +19,17 @@ from .runs import new_run, store_and_publish
 MAX_BODY_CHARACTERS = 48 * 1024 * 1024
 
 
-def start_request(user: User, version: AgentVersion, kind: InputKind, body: Mapping[str, Any]) -> Run:
+def start_request(
+    user: User, version: AgentVersion, kind: InputKind, body: Mapping[str, Any], *, run_id: int | None = None
+) -> Run:
     """Start one run of `version`, which `resolve_model` found for `user`, over a request's body; return it, queued.
 
-    Raises InvalidInput, which begins with the name of the parameter that is wrong.
+    It gets the id `run_id` (`batches.ids.single_run_id`), unless another process has drawn that one, too. Raises
+    InvalidInput, which begins with the name of the parameter that is wrong.
     """
     input_json = check_request(version, kind, body)
-    return store_and_publish(lambda: [new_run(user, version, kind, input_json)])[0]
+    ids = [] if run_id is None else [run_id]
+    return store_and_publish(lambda: [new_run(user, version, kind, input_json, run_id=ids.pop() if ids else None)])[0]
 
 
 def check_request(version: AgentVersion, kind: InputKind, body: Mapping[str, Any]) -> str:

@@ -70,10 +70,18 @@ def store_and_publish(make: Callable[[], list[Run]]) -> list[Run]:
     raise AssertionError("unreachable")
 
 
-def new_run(user: User, version: AgentVersion, kind: InputKind, input_json: str, *, use_cache: bool = True) -> Run:
-    """Return a new single run, unsaved, with an id of its own."""
+def new_run(
+    user: User,
+    version: AgentVersion,
+    kind: InputKind,
+    input_json: str,
+    *,
+    use_cache: bool = True,
+    run_id: int | None = None,
+) -> Run:
+    """Return a new single run, unsaved, with `run_id` or an id of its own."""
     return Run(
-        id=single_run_id(),
+        id=single_run_id() if run_id is None else run_id,
         owner=user,
         agent_version=version,
         input_kind=kind,

@@ -49,7 +49,8 @@ async def follow(
     Whoever begins late is told what Redis still has from the message `after` on. Text may be missing where Redis lost
     it, and be told twice: each piece says its place. Close it (`contextlib.aclosing`).
     """
-    async with reader().listen(topic_of(run_id), after) as subscription:
+    subscription = _expected.pop(run_id, None) or reader().subscribe(topic_of(run_id), after)
+    try:
         with _lookout().watch(run_id, subscription):
             while True:
                 message = await subscription.next(silence)
@@ -61,13 +62,36 @@ async def follow(
                     yield finished_run(news) or await in_database(_finished_row, run_id)
                     return
                 yield news
+    finally:
+        reader().leave(subscription)
+
+
+@contextmanager
+def expecting(run_id: int) -> Iterator[None]:
+    """Begin to hear of a run that is stored and offered within the block, for who follows it there.
+
+    What would have to be read from Redis by who begins later, a question for each run, comes by itself.
+    """
+    subscription = _expected[run_id] = reader().subscribe(topic_of(run_id), is_first=True)
+    try:
+        yield
+    finally:
+        if _expected.pop(run_id, None) is not None:
+            reader().leave(subscription)
+
+
+_expected: dict[int, Subscription] = {}
 
 
 async def begun(start: Awaitable[Run]) -> Run:
     """Return the run that `start` has stored. Where the caller goes away meanwhile, the run is cancelled."""
     starting = asyncio.ensure_future(start)
     try:
-        return await asyncio.shield(starting)
+        run = await asyncio.shield(starting)
+        if run.pk in _expected:
+            # Somebody may tell of it from now on.
+            _expected[run.pk].is_first = False
+        return run
     except asyncio.CancelledError:
         _keep(asyncio.ensure_future(_abandon_begun(starting)))
         raise

@@ -11,12 +11,13 @@ from django.http.response import HttpResponseBase
 
 from agents.model_names import resolve_model
 from agents.models import AgentVersion
+from batches.ids import single_run_id
 from batches.models import Run
 from batches.models.batch import InputKind
 from batches.news import FinishedRun
 from batches.requests import start_request
 from batches.states import RunState
-from batches.waiting import abandon, begun, finished
+from batches.waiting import abandon, begun, expecting, finished
 from credentials.api.callers import caller_of
 from credentials.api.threads import in_database
 from workers.errors import NotFound
@@ -94,10 +95,12 @@ class Running:
     async def answer(self, request: HttpRequest, **captured: Any) -> HttpResponseBase:
         """Return the answer. Raises ApiError, InvalidInput, and what `caller_of` raises."""
         asked: list[Asked] = []
-        await begun(in_database(self._begin, request, asked))
-        return await self._respond(asked[0])
+        run_id = single_run_id()
+        with expecting(run_id):
+            await begun(in_database(self._begin, request, run_id, asked))
+            return await self._respond(asked[0])
 
-    def _begin(self, request: HttpRequest, asked: list[Asked]) -> Run:
+    def _begin(self, request: HttpRequest, run_id: int, asked: list[Asked]) -> Run:
         caller = caller_of(request)
         caller.require("runs:write")
         body = read_json(request)
@@ -109,7 +112,7 @@ class Running:
         except NotFound as error:
             raise ApiError(404, str(error), param="model", code="model_not_found") from None
         limits = limits_of_version(version)
-        run = start_request(caller.user, version, self._kind, body)
+        run = start_request(caller.user, version, self._kind, body, run_id=run_id)
         asked.append(Asked(run, version, body, limits, int(time.time())))
         return run
 

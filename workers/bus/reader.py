@@ -1,8 +1,8 @@
 """Hearing the bus: one connection a process, however many listen, and whatever becomes of Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -37,15 +37,28 @@ class Reader:
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    @asynccontextmanager
-    async def listen(self, topic: str, after: str = BEGINNING) -> AsyncIterator[Subscription]:
+    @contextmanager
+    def listen(self, topic: str, after: str = BEGINNING) -> Iterator[Subscription]:
         """Hear `topic` for the length of a block, from the message that follows the id `after`.
 
         Raises ValueError where `after` is no id. What Redis keeps no more is missing without a word, as is everything
         while Redis is away; what was told meanwhile comes when it is back, if it was kept.
         """
+        subscription = self.subscribe(topic, after)
+        try:
+            yield subscription
+        finally:
+            self.leave(subscription)
+
+    def subscribe(self, topic: str, after: str = BEGINNING, *, is_first: bool = False) -> Subscription:
+        """Hear `topic` as `listen` does, until `leave` is called.
+
+        `is_first` spares reading the stream where nobody tells anything before the server knows of the listener; it is
+        to be set to False once somebody may have.
+        """
         key = key_of(topic)
         subscription = Subscription(topic, after, self._read_soon)
+        subscription.is_first = is_first
         self._start()
         listeners = self._listeners.setdefault(key, set())
         listeners.add(subscription)
@@ -53,14 +66,17 @@ class Reader:
             self._say_soon(key, is_wanted=True)
         else:
             self._read_soon(subscription)
-        try:
-            yield subscription
-        finally:
-            listeners.discard(subscription)
-            self._behind.discard(subscription)
-            if not listeners and self._listeners.get(key) is listeners:
-                del self._listeners[key]
-                self._say_soon(key, is_wanted=False)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Hear nothing more; again does nothing."""
+        key = key_of(subscription.topic)
+        listeners = self._listeners.get(key, set())
+        listeners.discard(subscription)
+        self._behind.discard(subscription)
+        if not listeners and key in self._listeners:
+            del self._listeners[key]
+            self._say_soon(key, is_wanted=False)
 
     async def aclose(self) -> None:
         """Let the connection go; nobody hears anything any more."""
@@ -116,8 +132,7 @@ class Reader:
                         subscription.hear(message)
                 elif kind == b"subscribe":
                     for subscription in listeners:
-                        # What was told before now is read from the stream, what comes from now on is heard.
-                        self._read_soon(subscription)
+                        subscription.confirm()
 
     async def _work(self) -> None:
         """For ever: say on the line what is wanted, and read streams that somebody has to hear from."""

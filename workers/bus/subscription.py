@@ -22,6 +22,8 @@ class Subscription:
         self.last: MessageId = parsed_id(after)
         # Until the stream was read to its end, what is published would leave a gap.
         self.is_live = False
+        # Nothing was told of the topic before the server knows of this listener, so that nothing need be read.
+        self.is_first = False
         self._behind = behind
         self._queue: deque[Message] = deque()
         self._bytes = 0
@@ -64,6 +66,13 @@ class Subscription:
         self._queue.append(Message("", data))
         self._bytes += len(data)
         self._has_more.set()
+
+    def confirm(self) -> None:
+        """The server knows of this listener: what is published from now on is heard, what was told before is read."""
+        if self.is_first:
+            self.is_live = True
+        else:
+            self._behind(self)
 
     def begin_reading(self) -> None:
         """The stream is read now: what is heard from here on may be missing in what comes."""

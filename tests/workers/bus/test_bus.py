@@ -48,7 +48,7 @@ async def test_what_was_told_before_and_after_is_heard_in_order(bus) -> None:
     for data in numbers(0, 5):
         publisher.tell("run:1", data)
     await publisher.flush(SECONDS)
-    async with own_reader.listen("run:1") as subscription:
+    with own_reader.listen("run:1") as subscription:
         for data in numbers(5, 300):
             publisher.tell("run:1", data)
         assert await take(subscription, 300) == numbers(0, 300)
@@ -57,7 +57,7 @@ async def test_what_was_told_before_and_after_is_heard_in_order(bus) -> None:
 
 async def test_messages_of_other_topics_are_not_heard(bus) -> None:
     publisher, own_reader = bus
-    async with own_reader.listen("run:1") as first, own_reader.listen("run:2") as second:
+    with own_reader.listen("run:1") as first, own_reader.listen("run:2") as second:
         publisher.tell("run:2", b"two")
         publisher.tell("run:1", b"one")
         assert await take(first, 1) == [b"one"]
@@ -69,19 +69,19 @@ async def test_a_listener_goes_on_after_the_message_that_he_heard_last(bus) -> N
     publisher, own_reader = bus
     for data in numbers(0, 450):
         publisher.tell("run:1", data)
-    async with own_reader.listen("run:1") as subscription:
+    with own_reader.listen("run:1") as subscription:
         seen = [await subscription.next(SECONDS) for _ in range(3)]
     assert seen[-1] is not None
-    async with own_reader.listen("run:1", after=seen[-1].id) as subscription:
+    with own_reader.listen("run:1", after=seen[-1].id) as subscription:
         assert await take(subscription, 447) == numbers(3, 450)
 
 
 async def test_several_listeners_of_a_topic_hear_the_same_each(bus) -> None:
     publisher, own_reader = bus
-    async with own_reader.listen("run:1") as first:
+    with own_reader.listen("run:1") as first:
         publisher.tell("run:1", b"a")
         assert await take(first, 1) == [b"a"]
-        async with own_reader.listen("run:1") as second:
+        with own_reader.listen("run:1") as second:
             publisher.tell("run:1", b"b")
             assert await take(second, 2) == [b"a", b"b"]
         publisher.tell("run:1", b"c")
@@ -90,11 +90,11 @@ async def test_several_listeners_of_a_topic_hear_the_same_each(bus) -> None:
 
 async def test_nobody_listens_on_the_server_when_all_have_left(bus) -> None:
     publisher, own_reader = bus
-    async with own_reader.listen("run:1") as subscription:
+    with own_reader.listen("run:1") as subscription:
         publisher.tell("run:1", b"a")
         await take(subscription, 1)
         assert connection().pubsub_numsub(key_of("run:1")) == [(key_of("run:1").encode(), 1)]
-    async with own_reader.listen("run:2") as subscription:
+    with own_reader.listen("run:2") as subscription:
         publisher.tell("run:2", b"a")
         await take(subscription, 1)
         assert connection().pubsub_numsub(key_of("run:1")) == [(key_of("run:1").encode(), 0)]
@@ -102,7 +102,7 @@ async def test_nobody_listens_on_the_server_when_all_have_left(bus) -> None:
 
 async def test_a_slow_listener_holds_little_and_misses_nothing(bus) -> None:
     publisher, own_reader = bus
-    async with own_reader.listen("run:1") as slow, own_reader.listen("run:1") as quick:
+    with own_reader.listen("run:1") as slow, own_reader.listen("run:1") as quick:
         for first in range(0, 3000, 100):
             for data in numbers(first, first + 100):
                 publisher.tell("run:1", data)
@@ -134,7 +134,7 @@ async def test_a_restart_of_the_server_costs_no_message(embedded: EmbeddedValkey
     publisher, own_reader = bus
     embedded.ensure()
     settings.REDIS_URL = f"unix://{embedded.server.socket_path}"
-    async with own_reader.listen("run:1") as subscription:
+    with own_reader.listen("run:1") as subscription:
         for data in numbers(0, 3):
             publisher.tell("run:1", data)
         assert await take(subscription, 3) == numbers(0, 3)
@@ -155,7 +155,7 @@ async def test_who_begins_to_listen_while_the_server_is_away_hears_what_comes(
 ) -> None:
     publisher, own_reader = bus
     settings.REDIS_URL = f"unix://{embedded.server.socket_path}"
-    async with own_reader.listen("run:1") as subscription:
+    with own_reader.listen("run:1") as subscription:
         publisher.tell("run:1", b"a")
         assert await subscription.next(0.1) is None
         assert not own_reader.is_connected
@@ -180,3 +180,29 @@ async def test_what_waits_for_a_server_that_is_away_is_bounded(
 async def test_each_loop_has_one_reader() -> None:
     assert reader() is reader()
     await reader().aclose()
+
+
+async def test_who_is_first_reads_nothing_and_misses_nothing(bus) -> None:
+    publisher, own_reader = bus
+    with own_reader.listen("run:0") as other:
+        publisher.tell("run:0", b"x")
+        await take(other, 1)
+    connection().config_resetstat()
+    subscription = own_reader.subscribe("run:1", is_first=True)
+    await asyncio.to_thread(
+        wait_for, lambda: connection().pubsub_numsub(key_of("run:1"))[0][1] == 1, SECONDS, "the server to know"
+    )
+    publisher.tell("run:1", b"a")
+    assert await take(subscription, 1) == [b"a"]
+    assert "cmdstat_xrange" not in connection().info("commandstats")
+    own_reader.leave(subscription)
+
+
+async def test_who_is_not_first_any_more_reads_what_was_told_before(bus) -> None:
+    publisher, own_reader = bus
+    publisher.tell("run:1", b"a")
+    await publisher.flush(SECONDS)
+    subscription = own_reader.subscribe("run:1", is_first=True)
+    subscription.is_first = False
+    assert await take(subscription, 1) == [b"a"]
+    own_reader.leave(subscription)
