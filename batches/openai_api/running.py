@@ -18,7 +18,8 @@ from batches.news import FinishedRun
 from batches.requests import start_request
 from batches.states import RunState
 from batches.waiting import abandon, begun, expecting, finished
-from credentials.api.callers import caller_of
+from credentials.api.callers import authenticate, caller_of
+from credentials.api.once import once, refuse_key
 from credentials.api.threads import in_database
 from workers.errors import NotFound
 
@@ -93,7 +94,19 @@ class Running:
         self._check = check
 
     async def answer(self, request: HttpRequest, **captured: Any) -> HttpResponseBase:
-        """Return the answer. Raises ApiError, InvalidInput, and what `caller_of` raises."""
+        """Return the answer, for an `Idempotency-Key` that has been answered that answer again.
+
+        Raises ApiError, InvalidInput, and what `caller_of` raises.
+        """
+        if "HTTP_IDEMPOTENCY_KEY" not in request.META:
+            return await self._run(request)
+        caller = await authenticate(request)
+        caller.require("runs:write")
+        if read_json(request).get("stream"):
+            refuse_key(request)
+        return await once(request, caller, lambda: self._run(request))
+
+    async def _run(self, request: HttpRequest) -> HttpResponseBase:
         asked: list[Asked] = []
         run_id = single_run_id()
         with expecting(run_id):

@@ -36,7 +36,7 @@ R = TypeVar("R", bound=HttpResponseBase)
 
 REPLAYED = "Idempotent-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_KEPT_HEADERS = ("Content-Type", "Location")
+_KEPT_HEADERS = ("content-type", "location", "x-arboretum-run")
 
 
 class ShownOnce(HttpResponse):
@@ -161,7 +161,7 @@ def _answer_of(response: HttpResponseBase) -> Answer | None:
     if not isinstance(response, HttpResponse) or not 200 <= response.status_code < 300:
         return None
     response = response.kept if isinstance(response, ShownOnce) else response
-    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    headers = {name: value for name, value in response.headers.items() if name.lower() in _KEPT_HEADERS}
     return Answer(response.status_code, headers, response.content)
 
 

@@ -240,6 +240,20 @@ def test_a_model_that_the_caller_may_not_see_does_not_exist(api: ApiUser, creden
     assert not Run.objects.exists()
 
 
+def test_a_key_runs_once_and_cannot_go_with_a_stream(api: ApiUser, credential: Credential) -> None:
+    key = {"Idempotency-Key": "k1"}
+    create = api.client().chat.completions.with_raw_response.create
+    first, second = (create(model="acme/fake-small", messages=SAY_HI, extra_headers=key) for _ in range(2))
+    assert (second.text, second.headers["idempotent-replayed"]) == (first.text, "true")
+    assert second.headers["x-arboretum-run"] == first.headers["x-arboretum-run"]
+    assert Run.objects.count() == 1
+    with pytest.raises(openai.BadRequestError, match="came with another request"):
+        create(model="acme/fake-small", messages=[], extra_headers=key)
+    with pytest.raises(openai.BadRequestError, match="streamed"):
+        create(model="acme/fake-small", messages=SAY_HI, stream=True, extra_headers={"Idempotency-Key": "k2"})
+    assert Run.objects.count() == 1
+
+
 def test_limits_in_force_are_told_in_headers(api: ApiUser, credential: Credential) -> None:
     credential.models.create(name="fake-small", requests_per_minute=600, tokens_per_minute=100_000)
     asking = api.client().chat.completions.with_raw_response
