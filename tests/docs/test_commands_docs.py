@@ -16,7 +16,7 @@ from workers.errors import ErrorCode
 from .documents import blocks, sections, text_of
 
 COMMANDS = (
-    *("credentials", "models", "agents", "batches", "runs", "answers", "tokens"),
+    *("credentials", "models", "agents", "batches", "runs", "answers", "tokens", "webhooks"),
     *("demo", "up", "down", "doctor", "completion"),
 )
 TEXT = text_of("docs/commands.md")

@@ -80,6 +80,15 @@ COMMANDS = {
     "batches pause": Step(f"{MANAGE} models set simulated sim-1 --rpm 60\n{MANAGE} batches resume 4"),
     "answers list": Step(f"{MANAGE} models set simulated sim-1 --rpm none\n{KEPT}"),
     "runs cancel": Step(f'{MANAGE} runs start languages --input \'{{"text": "Hej"}}\'', provider={"latency": 60.0}),
+    "webhooks test": Step(worker=False),
+    "webhooks deliveries": Step(
+        f"{MANAGE} shell -c 'from batches.webhooks.claiming import Answer, claim_due, store_answer; "
+        'store_answer(claim_due(1)[0], Answer(84, 200, response="ok"))\''
+    ),
+    "webhooks enable": Step(
+        f"{MANAGE} shell -c 'from batches.models import WebhookEndpoint as Endpoint; "
+        "Endpoint.objects.update(is_active=False)'"
+    ),
     "doctor": Step(worker=False),
 }
 # As in the document: a batch waits for its limit; the credential is disabled and enabled again.

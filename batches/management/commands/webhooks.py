@@ -77,12 +77,12 @@ class Command(ArboretumCommand):
         endpoint = get_endpoint(user, options["id"])
         latest = list_deliveries(user, endpoint, limit=10)
         facts = endpoint_facts(endpoint)
-        lines = [
-            f"{name:<15} {' '.join(value) if name == 'events' else value}"
+        rows = [
+            (name.replace("_", " "), " ".join(value) if name == "events" else value)
             for name, value in facts.items()
-            if value not in (None, "")
+            if value not in (None, "") and name != "id"
         ]
-        text = "\n".join([*lines, "", *self._table(latest).split("\n")])
+        text = f"{self.table(('webhook', str(endpoint.pk)), rows)}\n\n{self._table(latest)}"
         self.emit(facts | {"deliveries": [delivery_facts(delivery) for delivery in latest]}, text)
         return EXIT_OK
 
