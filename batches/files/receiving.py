@@ -1,6 +1,7 @@
 """An upload: from the pieces of a request's body straight into the storage, in flat memory."""
 
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -53,17 +54,13 @@ class _Incoming(Content):  # type: ignore[type-arg]
 
     def read(self, num_bytes: int | None = None) -> bytes:
         """Return up to `num_bytes`; fewer only at the end, as those who upload in parts of a size need it."""
-        parts, have = [self._rest], len(self._rest)
-        while num_bytes is None or have < num_bytes:
-            chunk = next(self.chunks(), b"")
-            if not chunk:
-                break
-            parts.append(chunk)
-            have += len(chunk)
-        whole = b"".join(parts)
-        wanted = have if num_bytes is None else num_bytes
-        self._rest = whole[wanted:]
-        return whole[:wanted]
+        parts, missing = [], math.inf if num_bytes is None else num_bytes
+        while missing > 0 and (chunk := self._rest or next(self.chunks(), b"")):
+            taken = chunk if len(chunk) <= missing else chunk[: int(missing)]
+            self._rest = chunk[len(taken) :]
+            parts.append(taken)
+            missing -= len(taken)
+        return b"".join(parts)
 
     def seekable(self) -> bool:
         """Return that it cannot be read twice."""

@@ -11,7 +11,8 @@ from storages.utils import clean_name
 
 from .storage import CHUNK_BYTES
 
-_PART_BYTES = 16 * 1024 * 1024
+# S3 takes 10,000 parts of a file (its manual, "multipart upload limits"): 80 GiB, more than any file may have here.
+_PART_BYTES = 8 * 1024 * 1024
 _PARTS_AT_ONCE = 2
 
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncRequestFactory
 
@@ -29,8 +28,11 @@ async def store(request: HttpRequest, caller: Caller, name: str) -> HttpResponse
 view = serve(GET=show, POST=store)
 
 
-def make_token(*scopes: str) -> str:
-    return create_token(make_user(username="olga"), "one", scopes)[1]
+@pytest.fixture
+def tokens(transactional_db: None) -> dict[str, str]:
+    """A token for each of two scopes, of one user."""
+    user = make_user(username="olga")
+    return {scope: create_token(user, scope, [scope])[1] for scope in (FIRST, SECOND)}
 
 
 async def ask(method: str, token: str, body: str = "") -> tuple[int, dict, HttpResponse]:
@@ -42,31 +44,27 @@ async def ask(method: str, token: str, body: str = "") -> tuple[int, dict, HttpR
     return response.status_code, json.loads(response.content), response
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_a_token_with_one_of_the_scopes_is_let_in():
-    token = await sync_to_async(make_token)(SECOND)
+async def test_a_token_with_one_of_the_scopes_is_let_in(tokens: dict[str, str]):
+    token = tokens[SECOND]
     assert (await ask("GET", token))[:2] == (200, {"user": "olga", "name": "x"})
     assert (await ask("POST", token, '{"a": 1}'))[:2] == (201, {"a": 1})
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_a_token_without_the_scope_is_forbidden():
-    token = await sync_to_async(make_token)(FIRST)
+async def test_a_token_without_the_scope_is_forbidden(tokens: dict[str, str]):
+    token = tokens[FIRST]
     status, body, _ = await ask("POST", token, "{}")
     assert (status, body["error"]["type"]) == (403, "permission_error")
     assert SECOND in body["error"]["message"]
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_strangers_learn_nothing_of_methods():
+async def test_strangers_learn_nothing_of_methods(transactional_db: None):
     status, body, response = await ask("DELETE", "arb_" + "x" * 43)
     assert (status, body["error"]["code"]) == (401, "invalid_api_key")
     assert "Allow" not in response
 
 
-@pytest.mark.django_db(transaction=True)
-async def test_other_methods_are_refused_in_shape():
-    token = await sync_to_async(make_token)(FIRST)
+async def test_other_methods_are_refused_in_shape(tokens: dict[str, str]):
+    token = tokens[FIRST]
     status, body, response = await ask("DELETE", token)
     assert (status, body["error"]["type"], response["Allow"]) == (405, "invalid_request_error", "GET, POST")
 
