@@ -1,5 +1,6 @@
 """An upload: from the pieces of a request's body straight into the storage, in flat memory."""
 
+import hashlib
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,14 @@ class Upload:
     filename: str = ""
     storage_name: str = ""
     bytes: int = 0
+    content_digest: str = ""
+    is_recorded: bool = False
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 (hex) of all that the form says: of the same file and fields the same, in whatever order."""
+        said = repr((sorted(self.fields.items()), self.filename, self.content_digest))
+        return hashlib.sha256(said.encode()).hexdigest()
 
 
 # Called with the fields known so far and the file's name before the file is taken; raises what refuses it.
@@ -36,9 +45,10 @@ Check = Callable[[Mapping[str, str], str], None]
 class _Incoming(Content):  # type: ignore[type-arg]
     """The data of one part, as the file that a storage reads. It ends where the part ends."""
 
-    def __init__(self, events: Iterator[Event], most: int) -> None:
+    def __init__(self, events: Iterator[Event], most: int, hasher: "hashlib._Hash | None") -> None:
         super().__init__(None, name="upload")
         self.taken = 0
+        self._hasher = hasher
         self._events = events
         self._most = most
         self._rest = b""
@@ -50,6 +60,8 @@ class _Incoming(Content):  # type: ignore[type-arg]
             self.taken += len(event.data)
             if self.taken > self._most:
                 raise InvalidInput(TOO_LARGE)
+            if self._hasher is not None:
+                self._hasher.update(event.data)
             yield event.data
 
     def read(self, num_bytes: int | None = None) -> bytes:
@@ -74,8 +86,8 @@ class _Incoming(Content):  # type: ignore[type-arg]
         """Do nothing: the body belongs to the request."""
 
 
-def receive(form: MultipartForm, storage: FileStorage, check: Check) -> Upload:
-    """Keep the file of `form` in `storage` and return it with the other fields.
+def receive(form: MultipartForm, storage: FileStorage, check: Check, hasher: "hashlib._Hash | None" = None) -> Upload:
+    """Keep the file of `form` in `storage` and return it with the other fields, and its digest where one is taken.
 
     Raises InvalidInput, what `check` raises, and what reading or writing raises; nothing is kept then.
     """
@@ -87,11 +99,15 @@ def receive(form: MultipartForm, storage: FileStorage, check: Check) -> Upload:
             if event.filename is None:
                 _take_field(upload, event.name, events)
             else:
-                _take_file(upload, event, events, storage, check)
+                _begin_file(upload, event, check)
+                content = _Incoming(events, settings.ARBORETUM_MAX_FILE_BYTES, hasher)
+                upload.storage_name = storage.save(new_name(), content)
+                upload.bytes = content.taken
     except BaseException:
         if upload.storage_name:
             storage.delete(upload.storage_name)
         raise
+    upload.content_digest = hasher.hexdigest() if hasher else ""
     return upload
 
 
@@ -109,14 +125,11 @@ def _take_field(upload: Upload, name: str, events: Iterator[Event]) -> None:
     upload.fields[name] = value.decode(errors="replace")
 
 
-def _take_file(upload: Upload, part: PartStart, events: Iterator[Event], storage: FileStorage, check: Check) -> None:
+def _begin_file(upload: Upload, part: PartStart, check: Check) -> None:
     if part.name != "file" or upload.storage_name:
         raise InvalidInput("file must be one part of the form, called 'file'.")
     upload.filename = _safe(part.filename or "")
     check(upload.fields, upload.filename)
-    content = _Incoming(events, settings.ARBORETUM_MAX_FILE_BYTES)
-    upload.storage_name = storage.save(new_name(), content)
-    upload.bytes = content.taken
 
 
 def _safe(filename: str) -> str:

@@ -1,7 +1,9 @@
 """Files come and go here, whoever asks for it."""
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 
@@ -27,21 +29,51 @@ _NAMES_AT_ONCE = 500
 
 
 def store_file(owner: User, pieces: Iterable[bytes], content_type: str, size: int = 0) -> File:
-    """Keep the file of a multipart form whose body is `pieces` (about `size` bytes, where known) and return it.
+    """Keep the file of a multipart form as `received` does, and return its row, which is committed."""
+    with received(pieces, content_type, size) as upload:
+        return record_file(owner, upload)
 
-    When this returns, the file is on disk and its row committed. Raises InvalidInput (rules.py, receiving.py), NoSpace,
-    and what reading the body raises; nothing is kept then.
+
+@contextmanager
+def received(
+    pieces: Iterable[bytes], content_type: str, size: int = 0, *, with_digest: bool = False
+) -> Iterator[Upload]:
+    """Keep the file of a multipart form whose body is `pieces` (about `size` bytes, where known) on disk.
+
+    The block calls `record_file`; where it does not, or raises, nothing is kept. `with_digest` has the upload's digest
+    taken. Raises InvalidInput (rules.py, receiving.py), NoSpace, and what reading the body raises.
     """
     storage = file_storage()
     _require_size(size)
     storage.require_space(size)
-    upload = receive(MultipartForm(_bounded(pieces), content_type), storage, check_early)
+    form = MultipartForm(_bounded(pieces), content_type)
+    upload = receive(form, storage, check_early, hashlib.sha256() if with_digest else None)
+    is_kept = False
     try:
-        return _record(owner, upload)
-    except BaseException:
-        if upload.storage_name:
+        yield upload
+        is_kept = upload.is_recorded
+    finally:
+        if upload.storage_name and not is_kept:
             storage.delete(upload.storage_name)
-        raise
+
+
+def record_file(owner: User, upload: Upload) -> File:
+    """Return the new row of an upload. Raises InvalidInput where its form asks for what may not be."""
+    if not upload.storage_name:
+        raise MissingField("file")
+    terms = terms_of(upload.fields, upload.filename)
+    now = timezone.now()
+    file = File.objects.create(
+        owner=owner,
+        purpose=terms.purpose,
+        filename=upload.filename,
+        bytes=upload.bytes,
+        storage_name=upload.storage_name,
+        created_at=now,
+        expires_at=terms.expires_at(now),
+    )
+    upload.is_recorded = True
+    return file
 
 
 def delete_file(file: File) -> None:
@@ -72,22 +104,6 @@ def _bounded(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _require_size(size: int) -> None:
     if size > settings.ARBORETUM_MAX_FILE_BYTES + FORM_BYTES:
         raise InvalidInput(TOO_LARGE)
-
-
-def _record(owner: User, upload: Upload) -> File:
-    if not upload.storage_name:
-        raise MissingField("file")
-    terms = terms_of(upload.fields, upload.filename)
-    now = timezone.now()
-    return File.objects.create(
-        owner=owner,
-        purpose=terms.purpose,
-        filename=upload.filename,
-        bytes=upload.bytes,
-        storage_name=upload.storage_name,
-        created_at=now,
-        expires_at=terms.expires_at(now),
-    )
 
 
 def _remove_contents(ids: Iterable[int]) -> int:

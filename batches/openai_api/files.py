@@ -3,20 +3,22 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from batches.files.receiving import Upload
 from batches.files.rules import MissingField
 from batches.files.selectors import MOST_LISTED, FileObject, NoSuchFile, StoredFile, find_file, list_files
-from batches.files.services import store_file
+from batches.files.services import received, record_file
 from batches.files.storage import CHUNK_BYTES, NoSpace
-from batches.models import File
 from credentials.api.callers import Caller
+from credentials.api.once import idempotent
 from credentials.api.threads import in_database
-from credentials.models import User
 from workers.iterating import from_loop, in_thread
 from workers.streamed_body import BodyLost, streamed_body
 
@@ -34,9 +36,10 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponse:
     body = streamed_body(request)
     pieces = from_loop(lambda: body.read(CHUNK_BYTES)) if body else iter(lambda: request.read(CHUNK_BYTES), b"")
     size = int(request.META.get("CONTENT_LENGTH") or 0)
+    has_key = "HTTP_IDEMPOTENCY_KEY" in request.META
     kind: str = request.META.get("CONTENT_TYPE", "")
-    stored = await asyncio.get_running_loop().run_in_executor(_uploading, _store, caller.user, pieces, kind, size)
-    return json_response(StoredFile(stored).as_json())
+    store = partial(_store, request, caller, received(pieces, kind, size, with_digest=has_key))
+    return await asyncio.get_running_loop().run_in_executor(_uploading, store)
 
 
 @needs("batches:read")
@@ -88,9 +91,11 @@ file = serve(GET=retrieve, DELETE=delete)
 file_content = serve(GET=content)
 
 
-def _store(owner: User, pieces: Iterator[bytes], content_type: str, size: int) -> File:
+def _store(request: HttpRequest, caller: Caller, receiving: AbstractContextManager[Upload]) -> HttpResponse:
     try:
-        return store_file(owner, pieces, content_type, size)
+        with receiving as upload, idempotent(request, caller, digest=upload.digest) as slot:
+            # What came again is not recorded again, so its bytes go.
+            return slot.stored or slot.keep(json_response(StoredFile(record_file(caller.user, upload)).as_json()))
     except MissingField as error:
         raise missing_parameter(error.name) from None
     except BodyLost as error:

@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 APPS = ("arboretum", "workers", "credentials", "agents", "batches", "dashboard")
 CLIENTS = {
-    *("aiohttp", "anthropic", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "niquests", "openai", "pycurl"),
+    *("aiohttp", "anthropic", "boto3", "botocore", "ftplib", "http.client", "httpcore", "httpx", "httpx2", "niquests"),
+    *("openai", "pycurl"),
     *("requests", "smtplib", "telnetlib", "tornado.httpclient", "tornado.simple_httpclient", "urllib.request"),
     *("urllib3", "websocket", "websockets", "xmlrpc.client"),
 }

@@ -30,6 +30,7 @@ ALLOWED: dict[str, tuple[str, set[str]]] = {
     "agents/llm/providers/anthropic/sdk.py": (_PROVIDERS, {"aiohttp", "anthropic", "httpx2"}),
     "agents/llm/providers/openai/provider.py": ("names of headers", {"aiohttp"}),
     "agents/llm/providers/openai/sdk.py": (_PROVIDERS, {"aiohttp", "httpx2", "openai"}),
+    "batches/files/s3.py": ("the bucket that ARBORETUM_FILES_URL names", {"boto3", "botocore"}),
     "dashboard/flower.py": ("proxy to Flower's private socket, or to FLOWER_URL", {"aiohttp"}),
     "dashboard/management/stack.py": (
         "`up` asks its own web server and Flower whether they answer, and whether a port is free",

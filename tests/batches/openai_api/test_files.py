@@ -176,6 +176,18 @@ def test_bodies_that_are_no_form_are_refused(api: ApiUser, kind: str, body: byte
     assert not stored_names()
 
 
+def test_an_upload_sent_again_with_its_key_makes_one_file(api: ApiUser):
+    client, key = api.client(), {"extra_headers": {"Idempotency-Key": "once"}}
+    first, again = upload(client, **key), upload(client, **key)
+    assert first == again
+    assert upload(client).id != first.id
+    for other in ({"content": LINES * 2}, {"name": "other.jsonl"}, {"purpose": "evals"}):
+        with pytest.raises(openai.BadRequestError, match="Idempotency-Key"):
+            upload(client, **other, **key)
+    assert stored_names() == {file.storage_name for file in File.objects.all()}
+    assert File.objects.count() == 2
+
+
 def test_a_path_in_a_name_goes_nowhere(api: ApiUser):
     made = upload(api.client(), name="../../etc/passwd.jsonl")
     assert made.filename == "passwd.jsonl"
