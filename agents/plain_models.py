@@ -5,8 +5,9 @@ records treat its runs like all others.
 """
 
 import hashlib
+from copy import copy
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from agents.llm.registry import provider_type
 from agents.models import Agent, AgentKind, AgentVersion, Operation
@@ -16,6 +17,9 @@ from workers.errors import InvalidInput, NotFound
 from workers.retry import RetryPolicy
 
 LONGEST_MODEL = 200
+# Versions never change, so they are found once; what may change is the credential, which is read for each request.
+MOST_KNOWN = 1_000
+_known: dict[str, AgentVersion] = {}
 # The prompt of a version may not be empty; requests bring messages of their own.
 _NO_PROMPT = "-"
 
@@ -35,12 +39,25 @@ def plain_version(user: User, name: str, operation: str = Operation.CHAT) -> Age
     if operation == Operation.EMBEDDINGS and not provider_type(credential.provider).has_embeddings:
         raise InvalidInput(f"model: the provider '{credential.provider}' has no embeddings")
     slug = _slug(credential, model, operation)
-    return _find(slug) or _make(credential, model, operation, slug)
+    known = _known.get(slug)
+    if known is None:
+        known = _find(slug) or _make(credential, model, operation, slug)
+        _remember(slug, known)
+    version = copy(known)
+    version.credential = credential
+    return version
+
+
+def _remember(slug: str, version: AgentVersion) -> None:
+    # What a transaction has made may yet be undone.
+    if not connection.in_atomic_block:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[slug] = version
 
 
 def _find(slug: str) -> AgentVersion | None:
-    versions = AgentVersion.objects.select_related("agent", "credential")
-    return versions.filter(agent__slug=slug, number=1).first()
+    return AgentVersion.objects.select_related("agent").filter(agent__slug=slug, number=1).order_by().first()
 
 
 def _make(credential: Credential, model: str, operation: str, slug: str) -> AgentVersion:
@@ -66,7 +83,7 @@ def _make(credential: Credential, model: str, operation: str, slug: str) -> Agen
             agent.save(update_fields=["current_version"])
     except IntegrityError:
         # Another process was first.
-        version = AgentVersion.objects.select_related("agent", "credential").get(agent__slug=slug, number=1)
+        version = AgentVersion.objects.select_related("agent").get(agent__slug=slug, number=1)
     return version
 
 
