@@ -1,6 +1,7 @@
 """Routes of runs."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from ninja import Query
@@ -15,9 +16,9 @@ from batches.run_lists import RunFilter, list_runs
 from batches.runs import cancel_run, start_run
 from batches.states import TERMINAL_RUN_STATES
 from batches.stories import find_run, run_story
+from batches.waiting import finished
 from credentials.api.callers import Caller
 from credentials.api.native import Later, Page, Routes, page_of
-from credentials.api.threads import in_database
 
 from .runs_given import SORTING, NewRun, RunFilters, RunId, RunReference, Story, Wait
 from .runs_shown import CONTENT, RunListed, RunShown
@@ -25,8 +26,6 @@ from .stories_shown import RunTold
 
 routes = Routes("Runs")
 _OPERATIONS = {InputKind.CHAT: Operation.CHAT, InputKind.EMBEDDINGS: Operation.EMBEDDINGS}
-# How often a run that is waited for is looked at, in seconds: often at first, since most answers take a second or two.
-_LOOKS = (0.1, 0.2, 0.3, 0.5, 1.0)
 
 
 @routes.post("/runs", scopes="runs:write", shows=RunShown, status=201, summary="Start a run")
@@ -62,7 +61,10 @@ def list_runs_(caller: Caller, filters: Query[RunFilters]) -> Page[RunListed]:
 
 @routes.get("/runs/{run_id}", scopes="runs:read", shows=RunShown, summary="Get a run")
 def get_run(caller: Caller, run_id: RunReference, asked: Query[Wait]) -> RunShown | Later:
-    """Show a run, single or of a batch; with `wait` once it has ended, or as it is when the time is over."""
+    """Show a run, single or of a batch; with `wait` once it has ended, or as it is when the time is over.
+
+    Single runs tell their end at once; rows of a batch are looked at every few seconds.
+    """
     run = find_run(caller.user, run_id)
     if not asked.wait or run.state in TERMINAL_RUN_STATES:
         return RunShown.of(run)
@@ -88,13 +90,6 @@ def _get(caller: Caller, run_id: int) -> Run:
 
 async def _ended(run_id: int, seconds: float) -> None:
     """Return when the run has ended, or after `seconds`."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    looks = iter(_LOOKS)
-    # The database is asked: a row tells nobody of its end.
-    while (left := deadline - loop.time()) > 0 and not await in_database(_has_ended, run_id):  # noqa: ASYNC110
-        await asyncio.sleep(min(left, next(looks, _LOOKS[-1])))
-
-
-def _has_ended(run_id: int) -> bool:
-    return Run.objects.filter(pk=run_id, state__in=TERMINAL_RUN_STATES).exists()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await finished(run_id)

@@ -1,5 +1,6 @@
 """Somebody who calls a running web process: with OpenAI's client, with an HTTP client, and with curl."""
 
+import secrets
 import subprocess
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -31,7 +32,11 @@ class ApiUser:
     def make(cls, server: WebServer, *scopes: str, user: User | None = None) -> Self:
         """Make somebody whose token has `scopes`, by default all but `admin`."""
         user = user or make_user()
-        return cls(server, user, create_token(user, f"token of {user.username} {id(scopes)}", scopes or EVERYTHING)[1])
+        return cls(
+            server,
+            user,
+            create_token(user, f"token of {user.username} {secrets.token_hex(4)}", scopes or EVERYTHING)[1],
+        )
 
     def another(self, *scopes: str, same_user: bool = False) -> "ApiUser":
         """Make another caller of the same server: a stranger, or another token of the same user."""

@@ -174,7 +174,7 @@ def test_results_are_paged_filtered_and_grouped(http: httpx2.Client, agent: Agen
     assert "allowed" in http.get(f"{path}/results", params={"where": "colour=red"}).json()["error"]["message"]
 
 
-@pytest.mark.parametrize(("format", "start"), [("csv", "index,custom_id"), ("jsonl", '{"index":1'), ("parquet", "PAR1")])
+@pytest.mark.parametrize(("format", "start"), [("csv", "index,"), ("jsonl", '{"index":1'), ("parquet", "PAR1")])
 def test_results_are_exported(http: httpx2.Client, agent: Agent, format: str, start: str) -> None:
     batch = make_batch(version=agent.current_version, rows=3)
     ended(batch, [None, "fine", None])
