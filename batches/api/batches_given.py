@@ -37,6 +37,7 @@ class NewBatch(Rows):
     priority: PriorityName = Field("normal", description="Which batch goes first where several wait.")
     weight: int = Field(1, ge=1, le=LARGEST_WEIGHT, description=_WEIGHT)
     use_cache: bool = Field(True, description="Whether stored answers may serve rows.")
+    tells_rows: bool = Field(False, description="Tell webhooks of each row that ends, not of the batch alone.")
     start: bool = Field(False, description="Start it at once; else it is left ready.")
 
     def options(self, metadata: dict[str, Any]) -> BatchOptions:
@@ -47,6 +48,7 @@ class NewBatch(Rows):
             weight=self.weight,
             skip_bad_rows=self.skip_bad_rows,
             use_cache=self.use_cache,
+            tells_rows=self.tells_rows,
             metadata=metadata,
         )
 

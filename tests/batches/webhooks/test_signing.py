@@ -3,13 +3,17 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from openai import InvalidWebhookSignatureError, OpenAI
+from openai.types.webhooks import BatchCompletedWebhookEvent
 
-from batches.models import WebhookEndpoint
+from batches.models import EventType, WebhookEndpoint
 from batches.webhooks.claiming import claim_due
+from batches.webhooks.events import note_batch_event
 from batches.webhooks.services import create_endpoint, rotate_secret, send_test
 from batches.webhooks.signing import make_secret, signed_headers
+from tests.support.factories import make_batch
 from tests.support.receiver import Received, Receiver
 
 # Of the specification's own example, signed by the library of its authors.
@@ -49,6 +53,17 @@ def test_openais_client_takes_what_is_sent_and_refuses_what_was_changed(owner, r
             unwrap(wrong, secret)
     with pytest.raises(InvalidWebhookSignatureError):
         unwrap(request, make_secret())
+
+
+def test_openais_client_knows_a_batch_that_has_completed(owner, receiver: Receiver, sender, run) -> None:
+    endpoint, secret = create_endpoint(owner, receiver.url, ["batch.completed"])
+    batch = make_batch(owner, rows=1)
+    with transaction.atomic():
+        note_batch_event(batch.pk, EventType.BATCH_COMPLETED)
+    run(sender.send(*claim_due(endpoint.pk)))
+    event = unwrap(receiver.requests[0], secret)
+    assert isinstance(event, BatchCompletedWebhookEvent)
+    assert event.data.id == f"batch_{batch.pk}"
 
 
 def test_after_a_rotation_both_secrets_sign_for_a_day(owner, receiver: Receiver, sender, run) -> None:
