@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-_FIELD = re.compile(r"([a-z_][a-z0-9_]*(?:\[\w+\]|\.[a-z_][a-z0-9_]*)*)(?:: | must | is )")
+_FIELD = re.compile(r"([a-z_][a-z0-9_]*(?:\[\w+\]|\.[a-z_][a-z0-9_]*)*)(?:: | must | is | at )")
 _PRONOUNS = frozenset({"it", "that", "there", "this"})
 
 

@@ -67,9 +67,9 @@ def _plain_chat(spec: AgentSpec, body: Mapping[str, Any]) -> Asked:
 def _agent_chat(spec: AgentSpec, body: Mapping[str, Any]) -> Asked:
     for name in ("tools", "functions"):
         if body.get(name):
-            raise InvalidInput(f"{name} cannot be given to an agent: its version says which tools it has")
+            raise InvalidInput(f"{name} must not be given to an agent: its version says which tools it has")
     if read_format(body.get("response_format")) is not None:
-        raise InvalidInput("response_format cannot be given to an agent: its version says the form of its answers")
+        raise InvalidInput("response_format must not be given to an agent: its version says the form of its answers")
     given = open_parameters(spec, body)
     changed = replace(spec, parameters={**spec.parameters, **given}) if given else spec
     return changed, build_messages(spec, "chat", body)

@@ -37,9 +37,9 @@ def test_a_limit_of_the_answer_is_fixed_under_both_of_its_names():
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"tools": [TOOL]}, "^tools cannot be given to an agent"),
-        ({"functions": [{"name": "f"}]}, "^functions cannot be given to an agent"),
-        ({"response_format": {"type": "json_object"}}, "^response_format cannot be given to an agent"),
+        ({"tools": [TOOL]}, "^tools must not be given to an agent"),
+        ({"functions": [{"name": "f"}]}, "^functions must not be given to an agent"),
+        ({"response_format": {"type": "json_object"}}, "^response_format must not be given to an agent"),
         ({"base_url": "http://127.0.0.1"}, "^'base_url' is not allowed"),
     ],
 )
