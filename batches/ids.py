@@ -51,3 +51,8 @@ def single_ids_from(moment: datetime) -> int:
     since = moment - datetime.fromtimestamp(_EPOCH_SECONDS, UTC)
     microseconds = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     return min(max(SINGLE_BASE, SINGLE_BASE + microseconds), LATEST_SINGLE)
+
+
+def single_run_seconds(run_id: int) -> float:
+    """Return when a run without a batch was made, in seconds since 1970."""
+    return (run_id - SINGLE_BASE) / 1_000_000 + _EPOCH_SECONDS

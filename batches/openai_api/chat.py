@@ -12,9 +12,10 @@ from batches.models.batch import InputKind
 from batches.news import FinishedRun
 
 from .access import json_response, serve
-from .chat_stream import stream_chat
+from .chat_stream import ChatChunks
 from .errors import BadRequest
 from .running import Asked, Body, Running, tool_calls_of, usage_of
+from .streaming import stream_run
 
 
 def check_stream(body: Body) -> None:
@@ -33,7 +34,7 @@ def check_stream(body: Body) -> None:
 async def respond(asked: Asked) -> HttpResponseBase:
     """Return the completion, or the stream of its pieces."""
     if asked.body.get("stream"):
-        return await stream_chat(asked)
+        return await stream_run(asked, ChatChunks(asked))
     ended = await asked.result()
     return await asked.label(json_response(completion_of(asked, ended)))
 

@@ -3,68 +3,18 @@
 https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 import orjson
-from django.http import StreamingHttpResponse
-from django.http.response import HttpResponseBase
 
-from batches.news import FinishedRun, NewsKind, RunNews
+from batches.news import FinishedRun, NewsKind
 from batches.states import RunState
-from batches.waiting import abandon, follow
 
-from .errors import ApiError, error_body
+from .errors import error_body
 from .running import Asked, tool_calls_of, usage_of
+from .streaming import KEEP_ALIVE, News
 
-News = RunNews | FinishedRun | None
-# After so many seconds without a word a comment keeps proxies and clients from hanging up.
-SILENCE_SECONDS = 15.0
-KEEP_ALIVE = b": waiting\n\n"
 DONE = b"data: [DONE]\n\n"
-
-
-async def stream_chat(asked: Asked) -> HttpResponseBase:
-    """Return the stream. Raises ApiError where the run fails before it says anything."""
-    news = follow(asked.run.pk, silence=SILENCE_SECONDS)
-    try:
-        first = await _first(news)
-        if isinstance(first, FinishedRun) and first.state is not RunState.SUCCEEDED:
-            raise await asked.failure(first)
-        response = StreamingHttpResponse(_events(asked, first, news), content_type="text/event-stream")
-        # Nginx would gather the pieces (its manual, ngx_http_proxy_module, proxy_buffering).
-        response["X-Accel-Buffering"] = "no"
-        return await asked.label(response)
-    except BaseException as error:
-        if not isinstance(error, ApiError):
-            abandon(asked.run)
-        await news.aclose()
-        raise
-
-
-async def _first(news: AsyncIterator[News]) -> News:
-    """Return the first news that the caller is to hear of: until then a failure is an answer of its own."""
-    async for one in news:
-        if not isinstance(one, RunNews) or one.kind is NewsKind.TEXT:
-            return one
-    raise AssertionError("unreachable")
-
-
-async def _events(asked: Asked, first: News, news: AsyncGenerator[News, None]) -> AsyncGenerator[bytes, None]:
-    """Yield the events. Whoever closes it early cancels the run."""
-    chunks = ChatChunks(asked)
-    try:
-        async with aclosing(news):
-            yield chunks.opening()
-            for event in chunks.of(first):
-                yield event
-            while not chunks.has_ended:
-                for event in chunks.of(await anext(news)):
-                    yield event
-    finally:
-        if not chunks.has_ended or chunks.has_broken_off:
-            abandon(asked.run)
 
 
 class ChatChunks:
@@ -79,9 +29,9 @@ class ChatChunks:
         self._told = 0
         self._with_usage = bool((asked.body.get("stream_options") or {}).get("include_usage"))
 
-    def opening(self) -> bytes:
+    def opening(self) -> list[bytes]:
         """Return the chunk that says who speaks."""
-        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+        return [self._chunk({"role": "assistant", "content": "", "refusal": None})]
 
     def of(self, news: News) -> list[bytes]:
         """Return the events that tell a piece of news."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -21,6 +21,7 @@ from batches.waiting import abandon, begun, expecting, finished
 from credentials.api.callers import authenticate, caller_of
 from credentials.api.once import once, refuse_key
 from credentials.api.threads import in_database
+from credentials.models import User
 from workers.errors import NotFound
 
 from .access import read_json
@@ -29,6 +30,13 @@ from .failures import failure_of
 from .limit_headers import ModelLimits, limit_headers, limits_of_version, seconds_until_open
 
 Body = dict[str, Any]
+
+
+class Start(Protocol):
+    """Starts the run of a body, as `start_request` does."""
+
+    def __call__(self, user: User, version: AgentVersion, kind: InputKind, body: Body, /, *, run_id: int) -> Run:
+        """Return the run, queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,7 @@ class Asked:
 
     def extension(self, ended: FinishedRun) -> dict[str, Any]:
         """Return what an answer says of its run beyond OpenAI's fields."""
-        agent = None if self.version.is_plain else str(self.version)
-        return {"run_id": self.run.pk, "cost": float(ended.cost), "model": ended.model, "version": agent}
+        return extension_of(self.run.pk, self.version, ended)
 
     async def label(self, response: HttpResponseBase) -> HttpResponseBase:
         """Give the answer its headers, and return it."""
@@ -86,9 +93,14 @@ class Running:
         operation: str,
         respond: Callable[[Asked], Awaitable[HttpResponseBase]],
         check: Callable[[Body], None] = lambda body: None,
+        start: Start = start_request,
     ) -> None:
-        """Run bodies as `kind` on versions of `operation`, once `check` has passed them; `respond` awaits the run."""
+        """Run bodies as `kind` on versions of `operation`, once `check` has passed them; `respond` awaits the run.
+
+        `start` starts the run of a body, in a thread that may use the database.
+        """
         self._kind = kind
+        self._start = start
         self._operation = operation
         self._respond = respond
         self._check = check
@@ -125,9 +137,15 @@ class Running:
         except NotFound as error:
             raise ApiError(404, str(error), param="model", code="model_not_found") from None
         limits = limits_of_version(version)
-        run = start_request(caller.user, version, self._kind, body, run_id=run_id)
+        run = self._start(caller.user, version, self._kind, body, run_id=run_id)
         asked.append(Asked(run, version, body, limits, int(time.time())))
         return run
+
+
+def extension_of(run_id: int, version: AgentVersion, ended: FinishedRun) -> dict[str, Any]:
+    """Return what an answer says of its run beyond OpenAI's fields; cost in US dollars."""
+    agent = None if version.is_plain else str(version)
+    return {"run_id": run_id, "cost": float(ended.cost), "model": ended.model, "version": agent}
 
 
 def usage_of(ended: FinishedRun) -> dict[str, Any]:

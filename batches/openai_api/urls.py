@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from . import chat, embeddings, files, models
+from .responses import views as responses
 
 urlpatterns: list[URLPattern] = [
     path("chat/completions", chat.completions),
@@ -12,4 +13,8 @@ urlpatterns: list[URLPattern] = [
     path("files/<str:file_id>/content", files.file_content),
     path("models", models.listed),
     path("models/<path:name>", models.one),
+    path("responses", responses.responses),
+    path("responses/<str:name>", responses.response),
+    path("responses/<str:name>/cancel", responses.response_cancel),
+    path("responses/<str:name>/input_items", responses.response_input_items),
 ]

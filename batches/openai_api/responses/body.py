@@ -55,10 +55,12 @@ def response_body(
     state: str,
     finished: FinishedRun | None = None,
     completed_at: float | None = None,
+    extension: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the response that a run is. `request` is what was asked; times are seconds since 1970.
 
-    `state` is the run's; `finished` how it ended, None before that.
+    `state` is the run's; `finished` how it ended, None before that. `extension` is what is said of the run beyond
+    OpenAI's fields.
     """
     reason = None if finished is None else cut_reason(finished)
     status = INCOMPLETE if reason else _STATUSES[RunState(state)]
@@ -76,6 +78,7 @@ def response_body(
         **{name: usual if request.get(name) is None else request[name] for name, usual in _ECHOED.items()},
         # What a request says of it is not obeyed: nothing is ever cut from a conversation.
         "truncation": "disabled",
+        **({} if extension is None else {"arboretum": extension}),
     }
 
 

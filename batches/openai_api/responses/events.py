@@ -10,6 +10,7 @@ import orjson
 
 from batches.execution.live import BETWEEN_STEPS
 from batches.news import FinishedRun, NewsKind, RunNews
+from batches.openai_api.streaming import KEEP_ALIVE, News
 from batches.states import RunState
 
 from .ids import item_id
@@ -17,7 +18,6 @@ from .output import COMPLETED, IN_PROGRESS, message_item, text_part
 
 Body = dict[str, Any]
 BodyOf = Callable[[str, FinishedRun | None], Body]
-KEEP_ALIVE = b": waiting\n\n"
 _ENDINGS = {COMPLETED: "response.completed", "incomplete": "response.incomplete"}
 
 
@@ -27,14 +27,17 @@ class ResponseEvents:
     A caller who has heard those up to `after` is told only the others, and the last one in any case.
     """
 
-    def __init__(self, run_id: int, body_of: BodyOf, *, is_queued: bool = False, after: int = -1) -> None:
-        """Say nothing yet. `body_of` makes the response of a state and an end (see `body.response_body`)."""
+    def __init__(self, run_id: int, body_of: BodyOf, *, is_background: bool = False, after: int = -1) -> None:
+        """Say nothing yet. `body_of` makes the response of a state and an end (see `body.response_body`).
+
+        In the background the run goes on whatever becomes of its stream.
+        """
         self.has_ended = False
         # The run may go on, but its caller has heard what it has taken back.
         self.has_broken_off = False
         self._run_id = run_id
         self._body_of = body_of
-        self._is_queued = is_queued
+        self._is_queued = self._is_background = is_background
         self._after = after
         self._number = 0
         self._next_output = 0
@@ -49,7 +52,7 @@ class ResponseEvents:
         body = self._body_of(state, None)
         return self._sent([self._event(kind, response=body) for kind in ("response.created", second)])
 
-    def of(self, news: RunNews | FinishedRun | None) -> list[bytes]:
+    def of(self, news: News) -> list[bytes]:
         """Return the events that tell a piece of news; None is told by a comment."""
         if news is None:
             return [KEEP_ALIVE]
@@ -66,12 +69,17 @@ class ResponseEvents:
         elif news.kind is NewsKind.TOOL_CALL:
             self._step = []
         elif news.kind is NewsKind.RETRY and self._told:
+            yield from self._breaking_off(news.data["code"], news.data["message"])
+
+    def _breaking_off(self, code: str | None, message: str) -> Iterator[bytes]:
+        """End the stream: what it has told is taken back, since the run begins anew."""
+        why = f"The answer broke off: {message or 'the worker that ran it was stopped.'}"
+        if self._is_background:
+            self.has_ended = True
+            yield self._event("error", code=code or "interrupted", message=why, param=None)
+        else:
             self.has_broken_off = True
-            why = news.data["message"] or "the worker that ran it was stopped."
-            broken = FinishedRun(
-                RunState.FAILED, error_code=news.data["code"], error_message=f"The answer broke off: {why}"
-            )
-            yield from self._ending(broken)
+            yield from self._ending(FinishedRun(RunState.FAILED, error_code=code, error_message=why))
 
     def _text(self, at: int, text: str) -> Iterator[bytes]:
         """Tell what is new of a piece. Of what follows a gap nothing is told: the end has the whole."""

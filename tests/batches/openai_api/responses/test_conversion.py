@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.requests.asking import check_asked
+from agents.requests.asking import asked, check_asked
 from agents.spec import AgentSpec
 from batches.openai_api.responses.conversion import Earlier, converted, runs_before, stored_input
 from batches.openai_api.responses.lines import checked_line
@@ -185,6 +185,17 @@ def test_what_is_wrong_is_told_with_its_parameter(changed, field):
 
 def spec(**values):
     return AgentSpec(slug="s", version=1, credential="c", model="m", prompt="-", **values)
+
+
+def test_an_agents_own_instructions_stay_first():
+    request = {"input": "Hi", "instructions": "Given."}
+    found = converted(request)
+    _, told = asked(spec(instructions="Own."), "responses", stored_input(request, found))
+    assert [(message.role, message.content) for message in told] == [
+        ("system", "Own."),
+        ("system", "Given."),
+        ("user", "Hi"),
+    ]
 
 
 def check(body, **values):

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from batches.execution.live import BETWEEN_STEPS
 from batches.news import FinishedRun, NewsKind, RunNews
 from batches.openai_api.responses.body import response_body
-from batches.openai_api.responses.events import KEEP_ALIVE, ResponseEvents
+from batches.openai_api.responses.events import ResponseEvents
+from batches.openai_api.streaming import KEEP_ALIVE
 from batches.states import RunState
 
 READER = TypeAdapter(ResponseStreamEvent)
@@ -28,10 +29,10 @@ def end(output="", **completion):
     return FinishedRun(RunState.SUCCEEDED, output=output, completion=completion or None)
 
 
-def told(*news, after=-1, is_queued=False):
+def told(*news, after=-1, is_background=False):
     """Return the teller and the events of a stream, each checked against the client's types."""
     body = partial(response_body, 7, {"model": "m", "stream": True}, 1.0)
-    events = ResponseEvents(7, body, after=after, is_queued=is_queued)
+    events = ResponseEvents(7, body, after=after, is_background=is_background)
     pieces = events.opening() + [piece for one in news for piece in events.of(one)]
     found = []
     for piece in pieces:
@@ -137,8 +138,15 @@ def test_an_attempt_that_failed_after_it_was_heard_ends_the_stream():
     assert "It broke." in found[-1].response.error.message
 
 
-def test_what_waits_in_the_background_is_queued_first():
-    _, found = told(text(0, "Hel"), end("Hello"), is_queued=True)
+def test_in_the_background_the_stream_breaks_off_and_the_run_goes_on():
+    retry = RunNews(NewsKind.RETRY, 1, {"code": None, "message": "", "delay": 0.0})
+    events, found = told(text(0, "Hel"), retry, is_background=True)
+    assert (kinds(found)[-1], found[-1].code) == ("error", "interrupted")
+    assert (events.has_ended, events.has_broken_off) == (True, False)
+
+
+def test_what_waits_in_the_background_is_background_first():
+    _, found = told(text(0, "Hel"), end("Hello"), is_background=True)
     assert kinds(found)[:3] == ["created", "queued", "in_progress"]
     assert [event.response.status for event in found[:3]] == ["queued", "queued", "in_progress"]
 
