@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from django.contrib.auth.decorators import login_not_required
@@ -18,6 +18,13 @@ from credentials.api.threads import in_database
 from .errors import ApiError, BadRequest, error_response
 
 AsyncView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+
+class Answering(Protocol):
+    """What answers one method of an address."""
+
+    async def answer(self, request: HttpRequest, **captured: Any) -> HttpResponseBase:
+        """Return the answer. What it raises is told in OpenAI's shape."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ def needs(*scopes: str) -> Callable[[Callable[..., Any]], Handler]:
     return decorate
 
 
-def serve(**handlers: Handler) -> AsyncView:
+def serve(**handlers: Answering) -> AsyncView:
     """Return the view of an address, one handler a method: `serve(GET=..., POST=...)`.
 
     Who has no token learns nothing of the methods. All errors have OpenAI's shape.

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from django.http import HttpRequest
@@ -30,6 +31,8 @@ from .failures import failure_of
 from .limit_headers import ModelLimits, limit_headers, limits_of_version, seconds_until_open
 
 Body = dict[str, Any]
+SCOPE = "runs:write"
+IDEMPOTENCY_KEY = "HTTP_IDEMPOTENCY_KEY"
 
 
 class Start(Protocol):
@@ -110,13 +113,13 @@ class Running:
 
         Raises ApiError, InvalidInput, and what `caller_of` raises.
         """
-        if "HTTP_IDEMPOTENCY_KEY" not in request.META:
+        if IDEMPOTENCY_KEY not in request.META:
             return await self._run(request)
         caller = await authenticate(request)
-        caller.require("runs:write")
+        caller.require(SCOPE)
         if read_json(request).get("stream"):
             refuse_key(request)
-        return await once(request, caller, lambda: self._run(request))
+        return await once(request, caller, partial(self._run, request))
 
     async def _run(self, request: HttpRequest) -> HttpResponseBase:
         asked: list[Asked] = []
@@ -127,7 +130,7 @@ class Running:
 
     def _begin(self, request: HttpRequest, run_id: int, asked: list[Asked]) -> Run:
         caller = caller_of(request)
-        caller.require("runs:write")
+        caller.require(SCOPE)
         body = read_json(request)
         if body.get("model") is None:
             raise missing_parameter("model")
