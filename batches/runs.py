@@ -18,7 +18,7 @@ from .ids import single_run_id
 from .inputs import canonical_json
 from .models import Run
 from .models.batch import InputKind
-from .publishing import publish_runs
+from .run_inserts import run_inserts
 from .states import RunState
 from .telling import tell_run_ended
 
@@ -59,9 +59,7 @@ def store_and_publish(make: Callable[[], list[Run]]) -> list[Run]:
     for left in reversed(range(INSERT_TRIES)):
         runs = make()
         try:
-            with transaction.atomic():
-                Run.objects.bulk_create(runs)
-                publish_runs([run.pk for run in runs])
+            run_inserts.insert(runs)
         except IntegrityError:
             if not left:
                 raise
