@@ -16,12 +16,13 @@ Ask for the caller's scopes first: a stored answer is given to whoever has the u
 import asyncio
 import hashlib
 import re
+import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
-from django.db import transaction
+from django.db import DatabaseError, connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -80,9 +81,9 @@ def idempotent(
             return slot.keep(JsonResponse(...))
 
     Without a key the block simply runs in its transaction. `digest` is the SHA-256 (hex) of the body where the view has
-    read it as a stream. Without `in_transaction` none is opened around the block, which then may call others, and must
-    end within a minute. With `knows_retries` a request without a key, of which OpenAI's client says that it sends it
-    again (`x-stainless-retry-count`), goes with the latest like it of the last ten minutes.
+    read it as a stream. Without `in_transaction` none is opened around the block, which then may call others and take
+    long: the claim is renewed meanwhile. With `knows_retries` a request without a key, of which OpenAI's client says
+    that it sends it again (`x-stainless-retry-count`), goes with the latest like it of the last ten minutes.
 
     Raises InvalidInput for a malformed key, IdempotencyMismatch, and Conflict while the first is being carried out.
     """
@@ -92,7 +93,7 @@ def idempotent(
         yield Slot(_replay(held))
         return
     slot = Slot()
-    with _released_on_failure(held), transaction.atomic() if in_transaction else nullcontext():
+    with _released_on_failure(held), transaction.atomic() if in_transaction else _renewed_beside(held):
         yield slot
         if held is not None and slot.answer is not None:
             settle(held, slot.answer)
@@ -188,6 +189,32 @@ def _released_on_failure(held: Claim | None) -> Iterator[None]:
         if held is not None:
             release(held)
         raise
+
+
+@contextmanager
+def _renewed_beside(held: Claim | None) -> Iterator[None]:
+    """Renew a claim from a thread beside the block, which begins only where the block takes long."""
+    done, every = threading.Event(), RELEASED_AFTER.total_seconds() / 3
+
+    def renew_until_done(held: Claim) -> None:
+        try:
+            while not done.is_set():
+                # A database that is away for a moment does not end the work either.
+                with suppress(DatabaseError):
+                    renew(held)
+                done.wait(every)
+        finally:
+            connections.close_all()
+
+    starting = threading.Timer(every, renew_until_done, [held])
+    starting.daemon = True
+    if held is not None:
+        starting.start()
+    try:
+        yield
+    finally:
+        done.set()
+        starting.cancel()
 
 
 @asynccontextmanager

@@ -53,6 +53,18 @@ def test_a_file_becomes_a_batch(http: httpx2.Client) -> None:
     ]
 
 
+def test_a_file_that_is_sent_again_with_its_key_is_one_batch(http: httpx2.Client) -> None:
+    def send(content: bytes) -> httpx2.Response:
+        sent = {"data": {"agent": "echo"}, "files": {"file": ("rows.csv", content)}}
+        return http.post("/api/v1/batches", headers={"Idempotency-Key": "k"}, **sent)
+
+    first, second, other = send(CSV), send(CSV), send(CSV + b"third,c\n")
+
+    assert first.json() == second.json()
+    assert other.json()["error"]["code"] == "idempotency_mismatch"
+    assert Batch.objects.count() == 1
+
+
 def test_rows_within_the_body_become_a_batch(http: httpx2.Client) -> None:
     rows = [{"text": "x", "custom_id": "1"}, {"text": "y", "custom_id": "1"}]
 

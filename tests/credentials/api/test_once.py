@@ -20,6 +20,7 @@ from credentials.idempotency import IdempotencyMismatch, claim, prune_idempotenc
 from credentials.models import Credential, IdempotencyKey
 from credentials.tokens import create_token
 from tests.support.factories import make_credential, make_user
+from tests.support.waiting import wait_for
 from workers.errors import Conflict, InvalidInput
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,6 +109,15 @@ def test_who_comes_while_the_first_is_at_work_is_told_so(caller):
     with idempotent(post(), caller, in_transaction=False) as slot:
         outcome = in_thread(lambda: create(post(), caller, "second"))
         assert isinstance(outcome, Conflict)
+        slot.keep(JsonResponse({}))
+    assert create(post(), caller)["Idempotent-Replayed"] == "true"
+
+
+def test_work_that_takes_long_keeps_its_claim(caller, monkeypatch):
+    monkeypatch.setattr("credentials.api.once.RELEASED_AFTER", timedelta(seconds=0.15))
+    with idempotent(post(), caller, in_transaction=False) as slot:
+        before = IdempotencyKey.objects.get().claimed_at
+        wait_for(lambda: IdempotencyKey.objects.get().claimed_at > before, 10, "the claim to be renewed")
         slot.keep(JsonResponse({}))
     assert create(post(), caller)["Idempotent-Replayed"] == "true"
 
