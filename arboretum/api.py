@@ -1,11 +1,13 @@
 """The native REST API, `/api/v1`: assembled here from the apps' routers, which are named by dotted paths."""
 
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI, Swagger
+from ninja.openapi.schema import OpenAPISchema
 
 DESCRIPTION = """\
 All that Arboretum's commands do, for programs: agents and their versions, single runs, batches, credentials, models and
@@ -38,9 +40,21 @@ ROUTERS: tuple[tuple[str, str], ...] = (
 )
 
 
-def make_api() -> NinjaAPI:
+class Api(NinjaAPI):
+    """The API, which describes itself once: whoever asks for its document need not be signed in."""
+
+    @cache  # noqa: B019  # there is one API, for as long as the process lives
+    def _described(self, path_prefix: str) -> OpenAPISchema:
+        return super().get_openapi_schema(path_prefix=path_prefix)
+
+    def get_openapi_schema(self, *, path_prefix: str | None = None, path_params: Any = None) -> OpenAPISchema:
+        """Return the OpenAPI document."""
+        return self._described(self.get_root_path(path_params or {}) if path_prefix is None else path_prefix)
+
+
+def make_api() -> Api:
     """Return the API with the routers of all apps."""
-    api = NinjaAPI(
+    api = Api(
         title="Arboretum",
         version="1.0.0",
         description=DESCRIPTION,
