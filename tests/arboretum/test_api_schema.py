@@ -21,7 +21,10 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance"
 )
-SECONDS = 55
+# Other methods than an operation has are asked for by `tests/dashboard/test_permission_walk.py`.
+CONFIGURATION = "[phases.coverage]\nunexpected-methods = []\n"
+# It takes half a minute on two cores that nobody else uses.
+MOST_SECONDS = 240
 
 
 @pytest.fixture
@@ -44,16 +47,17 @@ def test_every_operation_answers_as_the_schema_says(
         make_batch(caller.user, agent.current_version, rows=20, pk=5)
         make_single_run(agent.current_version, id=4531764112593337)
 
+        (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "run", f"{patient_server.origin}/api/v1/openapi.json"),
                 *("--header", f"Authorization: Bearer {caller.token}", "--checks", CHECKS, "--workers", "2"),
-                *("--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1", "--no-color"),
+                *("--phases", "examples,coverage,fuzzing", "--max-examples", "2", "--seed", "1", "--no-color"),
                 *("--continue-on-failure", "--warnings", "off", "--generation-database", "none"),
             ],
             cwd=tmp_path,
             capture_output=True,
-            timeout=SECONDS,
+            timeout=MOST_SECONDS,
             check=False,
             text=True,
         )
