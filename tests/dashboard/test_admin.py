@@ -15,6 +15,8 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from agents.models import PoolMember
 from batches.models import Attempt, Leadership, Lease, RunEvent, StoredAnswer
+from batches.webhooks.claiming import claim_due
+from batches.webhooks.services import create_endpoint, send_test
 from credentials import services
 from credentials.models import ApiToken, Credential, ProviderModel, User
 from credentials.services import create_token
@@ -54,6 +56,9 @@ def add_rows(owner: User) -> None:
     StoredAnswer.objects.create(
         key=key, credential=credential, answer_json="{}", bytes=2, created_at=now, expires_at=now
     )
+    endpoint, _ = create_endpoint(owner, "https://hooks.example/", ["run.failed"])
+    send_test(endpoint)
+    claim_due(endpoint.pk)
     create_token(owner, f"token {batch.pk}", ["runs:read"])
     make_idempotency_key(owner)
     make_file(owner)
