@@ -28,10 +28,10 @@ _NO_COMPRESSION = (b"accept-encoding", b"identity")
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
-class GuardedClient(httpx2.AsyncClient):
+class ProviderClient(httpx2.AsyncClient):
     """An HTTP client without a bound on its connections: limits are Arboretum's.
 
-    A provider puts it in front of its SDK's own client on aiohttp: `class Client(GuardedClient, DefaultAioHttpClient)`.
+    A provider puts it before its SDK's own client on aiohttp: `class Client(ProviderClient, DefaultAioHttpClient)`.
     """
 
     def __init__(

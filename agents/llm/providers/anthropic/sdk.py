@@ -21,7 +21,7 @@ from agents.llm.http.network import (
     cannot_be_sent,
 )
 from agents.llm.http.sse import ALIVE, drain, read_events
-from agents.llm.http.transport import GuardedClient, is_event_stream, transport_error
+from agents.llm.http.transport import ProviderClient, is_event_stream, transport_error
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.types import Chunk, CompletionRequest, TextDelta
 from workers.errors import ErrorCode, WorkError
@@ -40,7 +40,7 @@ _PAGE_MODELS = 1_000
 _MOST_PAGES = 10
 
 
-class _Client(GuardedClient, DefaultAioHttpClient):
+class _Client(ProviderClient, DefaultAioHttpClient):
     """The guarded client on the SDK's aiohttp transport."""
 
 

@@ -18,7 +18,7 @@ from agents.llm.http.network import (
     cannot_be_sent,
 )
 from agents.llm.http.sse import ALIVE, drain, read_events
-from agents.llm.http.transport import GuardedClient, is_event_stream, transport_error
+from agents.llm.http.transport import ProviderClient, is_event_stream, transport_error
 from agents.llm.providers.base import ProviderConfig
 from agents.llm.types import Chunk, Completion, CompletionRequest, TextDelta
 from workers.errors import WorkError
@@ -30,7 +30,7 @@ from .headers import own_headers
 from .wire import parse_completion, request_body
 
 
-class _Client(GuardedClient, DefaultAioHttpClient):
+class _Client(ProviderClient, DefaultAioHttpClient):
     """The guarded client on the SDK's aiohttp transport."""
 
 
