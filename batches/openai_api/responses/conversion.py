@@ -12,6 +12,9 @@ from .items import Conversation, Item, MessageBody, input_items, item_type
 from .parameters import chat_parameters
 from .tools import chat_tools
 
+# Where in the body that is kept something stands that cannot be stored.
+_KEPT = re.compile(r"\Athe body at \$\.(?:chat|request)\.")
+_PATH = re.compile(r"\A[\w.\[\]]+")
 _MESSAGE = re.compile(r"messages\[(\d+)\]")
 # How a chat's parameters are called in a request, longest first.
 _NAMES = (
@@ -42,9 +45,11 @@ class Converted:
 
     def in_words_of_request(self, error: InvalidInput) -> InvalidInput:
         """Return what is wrong with the chat as what is wrong with the request."""
-        message = str(error)
+        message = _KEPT.sub("", str(error), count=1)
         if found := _MESSAGE.match(message):
-            return InvalidInput(self.places[int(found[1])] + message[found.end() :])
+            place, rest = self.places[int(found[1])], message[found.end() :]
+            # Only an item of the input has fields of its own.
+            return InvalidInput(place + (rest if place.endswith("]") else _PATH.sub("", rest, count=1)))
         for name, other in _NAMES:
             if message.startswith(name):
                 return InvalidInput(other + message.removeprefix(name))

@@ -1,11 +1,17 @@
 """A request for a response as the chat that it stands for."""
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents.requests.asking import asked, check_asked
 from agents.spec import AgentSpec
+from agents.values import fault_of
 from batches.openai_api.responses.conversion import Earlier, converted, runs_before, stored_input
 from batches.openai_api.responses.lines import checked_line
+from batches.openai_api.responses.listing import listed_items
 from workers.errors import InvalidInput
 
 TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": True}
@@ -185,6 +191,76 @@ def test_what_is_wrong_is_told_with_its_parameter(changed, field):
 
 def spec(**values):
     return AgentSpec(slug="s", version=1, credential="c", model="m", prompt="-", **values)
+
+
+def keep(body):
+    fault = fault_of(body)
+    raise InvalidInput(f"the body at {fault}") if fault else AssertionError("it can be kept")
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"input": [{"role": "user", "content": "H\x00"}]}, "input[0].content"),
+        ({"instructions": "\x00"}, "instructions"),
+        ({"user": "\x00"}, "user"),
+    ],
+)
+def test_what_cannot_be_stored_is_told_where_it_stands_in_the_request(changed, field):
+    with pytest.raises(InvalidInput) as caught:
+        checked_line({"model": "m", "input": "Hi", **changed}, keep)
+    assert caught.value.field == field
+
+
+TEXTS = st.sampled_from(
+    ["message", "function_call", "function_call_output", "item_reference", "input_text", "input_image", "user", "auto"]
+)
+NAMES = st.sampled_from(
+    [
+        "type",
+        "role",
+        "content",
+        "text",
+        "id",
+        "call_id",
+        "name",
+        "arguments",
+        "output",
+        "format",
+        "schema",
+        "tools",
+        "mode",
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers() | TEXTS | st.text(max_size=3)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=3), inner, max_size=4)
+)
+PARAMETERS = st.sampled_from(
+    [
+        "input",
+        "tools",
+        "tool_choice",
+        "text",
+        "reasoning",
+        "include",
+        "metadata",
+        "instructions",
+        "previous_response_id",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(PARAMETERS, VALUES, max_size=4), VALUES)
+def test_whatever_is_sent_is_converted_or_refused(changed, item):
+    request = {"model": "m", "input": [item], **changed}
+    # Anything else that is raised would be our own fault.
+    with suppress(InvalidInput):
+        runs_before(request)
+        found = converted(request)
+        listed_items(7, request)
+        check_asked(spec(is_plain=True), "openai", "responses", stored_input(request, found))
 
 
 def test_an_agents_own_instructions_stay_first():
