@@ -47,6 +47,23 @@ CASES = (
     ),
     Case("plain-sdk", f"{HERE}.plain_sdk", "2,000 calls of 2 s, and the plain SDK in turn", 2_000, 240, repeats=3),
     Case(
+        "api-completion",
+        f"{HERE}.api_completion",
+        "1,000 completions of 0.5 s, 50 at once, through the API and straight",
+        1_000,
+        300,
+        repeats=3,
+    ),
+    Case("api-callers", f"{HERE}.api_callers", "100 different callers of the API at once", 100, 180, repeats=3),
+    Case(
+        "api-batch",
+        f"{HERE}.api_batch",
+        "10,000 rows of 2 s, 2,000 at a time, through the API and by command",
+        10_000,
+        420,
+        repeats=3,
+    ),
+    Case(
         "rpm",
         f"{HERE}.limits",
         "2,700 rows on four workers, 1,200 requests/min",
@@ -78,4 +95,5 @@ CASES = (
         long=True,
     ),
     Case("million", f"{HERE}.million", "1,000,000 rows that take 0 s", 1_000_000, 1_800, long=True),
+    Case("api-million", f"{HERE}.api_million", "1,000,000 lines through the API", 1_000_000, 1_800, long=True),
 )

@@ -5,21 +5,19 @@ answered with a line of JSON: `wall` and `cpu` in seconds.
 """
 
 import asyncio
-import json
 import sys
 import time
 
 from openai import AsyncOpenAI
 
+from .rig.lines import answer_lines
 from .rig.rows import row_text
 
 
 async def main(base_url: str, in_flight: int) -> None:
     """Answer the lines until they end. The client is made once, so that the first line warms it up."""
-    loop = asyncio.get_running_loop()
     async with AsyncOpenAI(api_key="sk-of-nobody", base_url=base_url) as client:
-        while line := await loop.run_in_executor(None, sys.stdin.readline):
-            print(json.dumps(await _measured(client, int(line), in_flight)), flush=True)
+        await answer_lines(lambda calls: _measured(client, calls, in_flight))
 
 
 async def _measured(client: AsyncOpenAI, calls: int, in_flight: int) -> dict[str, float]:

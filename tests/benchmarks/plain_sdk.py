@@ -1,29 +1,22 @@
 """Arboretum with everything stored beside asyncio.gather over the plain SDK with nothing stored."""
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
-from types import TracebackType
-from typing import Self
 
 from tests.support.provider_server import ProviderServer
-from tests.support.worker_harness import ROOT
-from workers.processes import dies_with_parent
 
+from . import plain_client
 from .figure import Figure, spread
 from .in_flight import CALL_SECONDS, WORKERS, warm_agent
 from .rig.case import Size
+from .rig.helper import Helper
 from .rig.rig import Rig
 from .rig.work import Work
 from .throughput import Passage, pass_through
 
 SLOTS = 500
 IN_FLIGHT = WORKERS * SLOTS
-END_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,41 +27,16 @@ class Gathered:
     cpu: float
 
 
-class PlainClient:
+class PlainClient(Helper):
     """The other program, in a process of its own: `with PlainClient(base_url) as plain: plain.gather(2_000)`."""
 
     def __init__(self, base_url: str, *, in_flight: int = IN_FLIGHT) -> None:
         """Start it; it makes at most `in_flight` calls at a time."""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.plain_client", base_url, str(in_flight)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=dies_with_parent(signal.SIGKILL),
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """End it."""
-        if kind is not None:
-            self._process.kill()
-        self._process.communicate(timeout=END_SECONDS)
+        super().__init__(plain_client.__name__, base_url, str(in_flight))
 
     def gather(self, calls: int) -> Gathered:
         """Make the calls, and return what they took. Raises RuntimeError where the process fails."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{calls}\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError("the plain client ended")
-        return Gathered(**json.loads(answer))
+        return Gathered(**self.ask(calls))
 
 
 def run(rig: Rig, size: Size) -> Iterator[Figure]:

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from tests.benchmarks.api_client import Load
+from tests.benchmarks.api_load import ApiClient
 from tests.benchmarks.limits import share_used
 from tests.benchmarks.plain_sdk import PlainClient
 from tests.benchmarks.rig.meter import MB, Meter
@@ -46,5 +48,27 @@ def test_plain_client_keeps_to_its_ceiling_and_tells_what_it_took():
 def test_plain_client_that_fails_says_so():
     with ProviderServer() as server, PlainClient(server.base_url, in_flight=4) as plain:
         server.configure(faults={"bad_request": 1.0})
-        with pytest.raises(RuntimeError, match="plain client ended"):
+        with pytest.raises(RuntimeError, match="plain_client ended"):
             plain.gather(2)
+
+
+@pytest.mark.parametrize("kind", ["aiohttp", "openai"])
+def test_api_client_keeps_its_callers_busy_and_tells_what_each_call_took(kind: str):
+    with ProviderServer(latency=0.1) as server, ApiClient() as client:
+        load = Load(server.base_url, ["one", "two", "three"], ["fake-small"], calls=10, in_flight=4, client=kind)
+        answered = client.call(load)
+        stats = server.stats()
+    assert (stats["completed"], stats["max_in_flight"]) == (10, 4)
+    assert set(stats["by_key"]) == {"one", "two", "three"}
+    assert len(answered.seconds) == 10
+    assert 0.1 <= answered.p50 <= answered.p95
+    assert answered.began < stats["last_received_at"] < answered.began + answered.wall
+
+
+def test_api_client_takes_no_wrong_answer():
+    with (
+        ProviderServer(reply="fixed") as server,
+        ApiClient() as client,
+        pytest.raises(RuntimeError, match="api_client ended"),
+    ):
+        client.call(Load(server.base_url, ["one"], ["fake-small"], calls=1, in_flight=1))

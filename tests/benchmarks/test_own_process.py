@@ -12,7 +12,7 @@ TRIAL = "tests.benchmarks.rig.trial"
 
 @pytest.mark.parametrize(
     ("ending", "seconds", "error"),
-    [("failure", 60, "RuntimeError: told to fail"), ("sleep", 5, "OutOfTime: it took longer than it may")],
+    [("failure", 60, "RuntimeError: told to fail"), ("sleep", 10, "OutOfTime: it took longer than it may")],
 )
 def test_lines_before_the_end_are_kept(ending: str, seconds: int, error: str, tmp_path: Path):
     case = Case("trial", TRIAL, "a trial", rows=1, seconds=seconds, options={"ending": ending})

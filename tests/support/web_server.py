@@ -26,8 +26,11 @@ OPTIONS = ("--lifespan", "off", "--no-access-log", "--timeout-graceful-shutdown"
 class WebServer:
     """`with WebServer(env) as server: ...`. Its log is printed where the block fails."""
 
-    def __init__(self, env: Mapping[str, str], **settings: str) -> None:
+    def __init__(
+        self, env: Mapping[str, str], *, application: str = "arboretum.asgi:application", **settings: str
+    ) -> None:
         """Take the environment (the fixture `worker_env`, or `server_env`), and variables to set besides."""
+        self._application = application
         self.port = free_port()
         self.log_path = Path(tempfile.mkstemp(prefix="web-", suffix=".log", dir=env.get("ARBORETUM_DATA_DIR"))[1])
         self._env = {**env, **settings}
@@ -75,7 +78,7 @@ class WebServer:
 
     def start(self) -> None:
         """Start the process at the same port, and wait until it answers. Raises AssertionError with its log."""
-        command = [sys.executable, "-m", "uvicorn", "arboretum.asgi:application", "--port", str(self.port), *OPTIONS]
+        command = [sys.executable, "-m", "uvicorn", self._application, "--port", str(self.port), *OPTIONS]
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -97,6 +100,13 @@ class WebServer:
     def kill(self) -> None:
         """Kill the process (SIGKILL) and wait for its end."""
         self.stop(signal.SIGKILL)
+
+    def wait(self, seconds: float) -> int:
+        """Wait until the process has ended by itself; return its exit code. Raises subprocess.TimeoutExpired."""
+        assert self._process is not None, "the server was not started"
+        code = self._process.wait(seconds)
+        self._process = None
+        return code
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Stop the process, which gets STOP_SECONDS to end by itself."""

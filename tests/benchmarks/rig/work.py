@@ -54,6 +54,10 @@ class Work:
         assert agent.current_version is not None
         return agent.current_version
 
+    def plain_model(self, model: str) -> str:
+        """Return the name by which programs ask the provider for a model of its own."""
+        return f"{self._credential.name}/{model}"
+
     def limit(self, model: str, **limits: Unpack[ModelLimits]) -> None:
         """Set the limits of a model, as `manage.py models set` does; agents name it in `model`."""
         set_model(self._credential, model, **limits)

@@ -23,11 +23,12 @@ class Counters:
         self.max_in_flight = 0
         self.max_in_window_requests = 0  # the most that one key was admitted within any sliding window
         self.max_in_window_tokens = 0
+        self.last_received_at = 0.0  # Unix time
         self.admitted = 0  # neither overloaded nor refused
         self.admitted_tokens = 0
         self.admitted_per_second: list[int] = []  # since the first admission
         self.admitted_tokens_per_second: list[int] = []
-        self._first_admission = 0.0
+        self._first_admission = 0.0  # monotonic
         self.by_key: Counter[str] = Counter()
         self.by_fault: Counter[str] = Counter()
         self.by_content: Counter[str] = Counter()
@@ -36,6 +37,7 @@ class Counters:
     def begin(self, key: str) -> None:
         """Count a call that was received."""
         self.received += 1
+        self.last_received_at = time.time()
         self.by_key[key] += 1
         self.in_flight += 1
         if self.in_flight > self.max_in_flight:
@@ -65,7 +67,11 @@ class Counters:
 
     def as_dict(self, *, contents: bool) -> dict[str, Any]:
         """Return the counts; those by content only with `contents`, since they may be a million."""
-        counts: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, int)}
+        counts: dict[str, Any] = {
+            name: value
+            for name, value in vars(self).items()
+            if isinstance(value, int | float) and not name.startswith("_")
+        }
         for timeline in ("admitted_per_second", "admitted_tokens_per_second"):
             counts[timeline] = list(getattr(self, timeline))
         counts["by_key"], counts["by_fault"] = dict(self.by_key), dict(self.by_fault)
