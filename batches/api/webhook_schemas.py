@@ -56,7 +56,11 @@ class WebhookShown(Shown):
 class WebhookWithSecret(WebhookShown):
     """A webhook's endpoint with its new secret."""
 
-    secret: str = Field(description="What its signatures are made with; shown this once.", examples=["whsec_..."])
+    secret: str | None = Field(
+        description="What its signatures are made with, shown this once; null where the request is sent again with "
+        "its Idempotency-Key.",
+        examples=["whsec_..."],
+    )
 
 
 class DeliveryFilters(PageRequest):

@@ -15,7 +15,8 @@ from batches.webhooks.services import (
     update_endpoint,
 )
 from credentials.api.callers import Caller
-from credentials.api.native import Page, PageRequest, Routes, page_of
+from credentials.api.native import Page, PageRequest, Routes, json_response, page_of
+from credentials.api.once import ShownOnce
 
 from .webhook_schemas import (
     DeliveryDetails,
@@ -41,10 +42,9 @@ def list_webhooks(caller: Caller, filters: Query[PageRequest]) -> Page[WebhookSh
 
 
 @routes.post("/webhooks", scopes=_WRITE, shows=WebhookWithSecret, status=201, summary="Create a webhook")
-def create_webhook(caller: Caller, new: NewWebhook) -> WebhookShown:
+def create_webhook(caller: Caller, new: NewWebhook) -> ShownOnce:
     """Create a webhook. The answer alone shows the secret that its signatures (Standard Webhooks) are made with."""
-    endpoint, secret = create_endpoint(caller.user, new.url, new.events, description=new.description)
-    return WebhookWithSecret.of(endpoint, secret=secret)
+    return _with_secret(*create_endpoint(caller.user, new.url, new.events, description=new.description), status=201)
 
 
 @routes.get("/webhooks/{webhook_id}", scopes=_READ, shows=WebhookShown, summary="Get a webhook")
@@ -71,11 +71,10 @@ def delete_webhook(caller: Caller, webhook_id: WebhookId) -> None:
 
 
 @routes.post("/webhooks/{webhook_id}/rotate", scopes=_WRITE, shows=WebhookWithSecret, summary="Make a new secret")
-def rotate_webhook(caller: Caller, webhook_id: WebhookId) -> WebhookShown:
+def rotate_webhook(caller: Caller, webhook_id: WebhookId) -> ShownOnce:
     """Make a new secret, which the answer alone shows. The one before signs too for another 24 hours."""
     endpoint = get_endpoint(caller.user, webhook_id)
-    secret = rotate_secret(endpoint)
-    return WebhookWithSecret.of(endpoint, secret=secret)
+    return _with_secret(endpoint, rotate_secret(endpoint), status=200)
 
 
 @routes.post("/webhooks/{webhook_id}/test", scopes=_WRITE, shows=DeliveryShown, status=202, summary="Send a test")
@@ -112,3 +111,9 @@ def get_webhook_delivery(caller: Caller, delivery_id: DeliveryId) -> DeliveryDet
 def resend_webhook_delivery(caller: Caller, delivery_id: DeliveryId) -> DeliveryShown:
     """Send a delivery again now, with the same event id, whatever came of it before."""
     return DeliveryShown.of(resend(get_delivery(caller.user, delivery_id)))
+
+
+def _with_secret(endpoint: WebhookEndpoint, secret: str, *, status: int) -> ShownOnce:
+    """Return the answer that shows `secret`; what is kept of it for a request that is sent again does not."""
+    answer, again = (json_response(WebhookWithSecret.of(endpoint, secret=shown), status) for shown in (secret, None))
+    return ShownOnce(answer, kept=again)

@@ -9,7 +9,7 @@ from django.test import Client
 
 from batches.models import WebhookEndpoint
 from batches.webhooks.claiming import Answer, claim_due, store_answer
-from credentials.models import User
+from credentials.models import IdempotencyKey, User
 from credentials.tokens import create_token
 from tests.support.factories import make_user
 
@@ -60,6 +60,23 @@ def test_a_webhook_is_created_changed_and_deleted(call: Call) -> None:
     assert call("POST", f"{path}/rotate")["secret"] != made["secret"]
     call("DELETE", path, status=204)
     assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_secret_is_kept_nowhere_in_the_clear(client: Client) -> None:
+    user = make_user()
+    _, token = create_token(user, "ci", ["batches:write"])
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "once"}
+    body = {"url": URL, "events": ["batch.completed"]}
+
+    first, again = (
+        client.post("/api/v1/webhooks", body, content_type="application/json", headers=headers).json() for _ in "ab"
+    )
+
+    assert first["secret"].startswith("whsec_")
+    assert again == first | {"secret": None}
+    assert WebhookEndpoint.objects.count() == 1
+    kept = IdempotencyKey.objects.get()
+    assert first["secret"].encode() not in bytes(kept.body or b"")
 
 
 def test_deliveries_are_listed_shown_and_sent_again(call: Call) -> None:
