@@ -23,14 +23,16 @@ from .access import require_access
 from .creating import insert_rows
 from .estimating.sampling import choose_pilot
 from .execution.cancelling import cancel_rows
+from .execution.clock import now_plus
 from .ids import MAX_BATCH_ROWS
 from .inputs import InputReport
 from .models import Batch, EventType, Run
 from .models.batch import InputKind
-from .publishing import lease_messages_wanted, publish_finalize, publish_leases
+from .publishing import lease_messages_wanted, publish_cancel, publish_finalize, publish_leases
 from .states import ACTIVE_BATCH_STATES, BatchState, Priority, RunState
 from .telling import tell_changed
 from .webhooks.events import note_batch_event
+from .windows import window_of
 
 __all__ = ["LARGEST_WEIGHT", "RETRYABLE_STATES", "BadRows", "BatchManager", "BatchOptions", "discard"]
 
@@ -172,11 +174,26 @@ class BatchManager:
         log.info("batch_changed", batch_id=batch.pk, priority=batch.priority, weight=batch.weight)
         return batch
 
-    def cancel(self, batch: Batch) -> Batch:
-        """End a batch: what has not run is cancelled, calls in flight are cut, what is finished stays."""
+    def cancel(self, batch: Batch, *, in_background: bool = False) -> Batch:
+        """End a batch: what has not run is cancelled, calls in flight are cut, what is finished stays.
+
+        With `in_background` a worker ends the rows, however many there are, and nobody waits for it.
+        """
         # Again, too, where an earlier call was cut short; maintenance would go on with it as well.
         live = [BatchState.READY, BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING]
-        self._move(batch, live, BatchState.CANCELLING, cancelling_at=Coalesce("cancelling_at", Now()), state_reason="")
+        # Whose process reads its input by itself, from a file of its own, cannot be told to stop.
+        live += [BatchState.VALIDATING] if batch.endpoint else []
+        self._move(
+            batch,
+            live,
+            BatchState.CANCELLING,
+            cancelling_at=Coalesce("cancelling_at", Now()),
+            state_reason="",
+            reading=None,
+        )
+        if in_background:
+            publish_cancel(batch.pk)
+            return batch
         cancel_rows(batch.pk)
         tell_changed(batch.pk)
         publish_finalize(batch.pk)
@@ -210,6 +227,7 @@ class BatchManager:
                     stays_paused,
                     failed=F("failed") - number,
                     **({"is_mixed": True} if version is not None else {}),
+                    **_another_window(batch),
                     finished_at=None,
                     finalizing_at=None,
                     cancelling_at=None,
@@ -268,6 +286,16 @@ def _check_share(priority: int | None, weight: int | None) -> None:
         raise InvalidInput(f"priority is {priority!r}; allowed: {allowed}.")
     if weight is not None and (type(weight) is not int or not 1 <= weight <= LARGEST_WEIGHT):
         raise InvalidInput(f"weight is {weight!r}; allowed: whole numbers from 1 to {LARGEST_WEIGHT}.")
+
+
+def _another_window(batch: Batch) -> dict[str, Any]:
+    """Return what a batch of requests whose rows are run again gets anew: time, and files that are not measured yet."""
+    if not batch.endpoint:
+        return {}
+    measured = {"output_bytes": None, "error_bytes": None, "output_expires_at": None}
+    undeleted = {"is_output_deleted": False, "is_error_deleted": False}
+    window = window_of(batch.completion_window)
+    return {**measured, **undeleted, "expires_at": now_plus(window.total_seconds())}
 
 
 def discard(batch: Batch) -> None:

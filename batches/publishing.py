@@ -27,6 +27,8 @@ EXECUTE_RUN = "batches.execute_run"
 EXECUTE_LEASE = "batches.execute_lease"
 FINALIZE_BATCH = "batches.finalize_batch"
 SEND_WEBHOOKS = "batches.send_webhooks"
+READ_INPUT = "batches.read_input"
+CANCEL_BATCH = "batches.cancel_batch"
 # The last is Celery's own: it deletes expired task results.
 HOUSEKEEPING = ("batches.prune", "batches.prune_files", "celery.backend_cleanup")
 # Fewer rows than this are not worth a second process' lease.
@@ -72,6 +74,16 @@ def publish_finalize(batch_id: int) -> None:
 def publish_webhooks(endpoint_ids: Iterable[int]) -> None:
     """Have what is due sent to these webhooks' endpoints, after the commit."""
     _after_commit([(SEND_WEBHOOKS, endpoint_id) for endpoint_id in sorted(endpoint_ids)])
+
+
+def publish_reading(batch_ids: Iterable[int]) -> None:
+    """Have the inputs of batches read, after the commit."""
+    _after_commit([(READ_INPUT, batch_id) for batch_id in batch_ids])
+
+
+def publish_cancel(batch_id: int) -> None:
+    """Have the rows of a batch that is being cancelled ended, after the commit."""
+    _after_commit([(CANCEL_BATCH, batch_id)])
 
 
 def publish_housekeeping() -> None:

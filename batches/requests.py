@@ -7,6 +7,7 @@ from agents.llm.types import Price
 from agents.models import AgentVersion
 from agents.requests.asking import check_asked
 from agents.services import spec_of
+from agents.spec import AgentSpec
 from agents.values import fault_of
 from credentials.models import User
 from workers.errors import InvalidInput
@@ -37,10 +38,20 @@ def check_request(version: AgentVersion, kind: InputKind, body: Mapping[str, Any
 
     The version's agent and credential are read, so select them with it.
     """
+    # Prices do not matter here, and looking them up would take a query.
+    return checked_body(spec_of(version, Price()), version.credential.provider, kind, body)
+
+
+def checked_body(spec: AgentSpec, provider: str, kind: InputKind, body: Mapping[str, Any]) -> str:
+    """Return a request's body as it is stored. Raises InvalidInput where `spec` at `provider` cannot run it."""
     if fault := fault_of(body):
         raise InvalidInput(f"the body at {fault}")
-    # Prices do not matter here, and looking them up would take a query.
-    check_asked(spec_of(version, Price()), version.credential.provider, kind, body)
+    check_asked(spec, provider, kind, body)
+    return body_text(body)
+
+
+def body_text(body: Mapping[str, Any]) -> str:
+    """Return a checked body as it is stored. Raises InvalidInput where it cannot be, or is too long."""
     text = canonical_json(dict(body))
     if len(text) > MAX_BODY_CHARACTERS:
         raise InvalidInput(f"the body has {len(text)} characters; at most {MAX_BODY_CHARACTERS} are allowed")

@@ -3,11 +3,14 @@
 from celery import shared_task
 from django.db import connections
 
+from .execution.cancelling import go_on_cancelling
 from .execution.finalizing import finalize_batch as settle_batch
 from .execution.host import host
 from .execution.lease_loop import run_lease
 from .files.services import prune_files
 from .housekeeping import prune
+from .openai_api.batch.measuring import measure_files
+from .reading.task import read_inputs
 
 
 @shared_task(name="batches.execute_run")
@@ -25,7 +28,20 @@ def execute_lease(batch_id: int) -> None:
 @shared_task(name="batches.finalize_batch")
 def finalize_batch(batch_id: int) -> None:
     """Wind a batch up, if all its rows have ended."""
-    host().wait(host().engine.run_db(settle_batch, batch_id))
+    if measure_files(batch_id):
+        host().wait(host().engine.run_db(settle_batch, batch_id))
+
+
+@shared_task(name="batches.read_input")
+def read_input(batch_id: int) -> None:
+    """Read the input of a batch of requests, and start it."""
+    read_inputs(batch_id, lambda: host().is_draining)
+
+
+@shared_task(name="batches.cancel_batch")
+def cancel_batch(batch_id: int) -> None:
+    """Cancel what is left of a batch that is being cancelled."""
+    go_on_cancelling(batch_id)
 
 
 @shared_task(name="batches.send_webhooks")

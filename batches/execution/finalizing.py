@@ -5,10 +5,11 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce, Now
 
-from batches.models import Batch, EventType, Run
+from batches.models import Batch, BatchQuerySet, EventType, Run
 from batches.states import TERMINAL_RUN_STATES, BatchState, RunState
 from batches.webhooks.events import note_batch_event
 
+from .clock import now_plus
 from .storing import LIVE_STATES
 
 # How a batch may end here, and what webhooks are told of it.
@@ -26,14 +27,21 @@ def finalize_batch(batch_id: int) -> bool:
     Idempotent and safe beside rivals: `finalizing` is taken by compare-and-set, and left by it. Where the rows say
     otherwise than the counts, the rows win: the counts are set right, and a batch with rows left goes on as it was.
     """
+    ending = ending_batch(batch_id)
+    with transaction.atomic():
+        batch = ending.select_for_update().first()
+        return batch is not None and _settle(batch)
+
+
+def ending_batch(batch_id: int) -> BatchQuerySet:
+    """Return a batch if all its rows have ended, and it has not itself; unless it is paused, it is `finalizing` now."""
     done = F("succeeded") + F("failed") + F("cancelled") + F("expired")
     # A paused batch keeps its state until it has ended: `finalizing` could not say that it was paused.
     live = Batch.objects.filter(pk=batch_id, state__in=LIVE_STATES, total__lte=done).exclude(state=BatchState.PAUSED)
     live.update(state=BatchState.FINALIZING, finalizing_at=Now())
-    ending = Q(state=BatchState.FINALIZING) | Q(state=BatchState.PAUSED, total__lte=done)
-    with transaction.atomic():
-        batch = Batch.objects.select_for_update().filter(ending, pk=batch_id).first()
-        return batch is not None and _settle(batch)
+    return Batch.objects.filter(
+        Q(state=BatchState.FINALIZING) | Q(state=BatchState.PAUSED, total__lte=done), pk=batch_id
+    )
 
 
 def _settle(batch: Batch) -> bool:
@@ -42,7 +50,9 @@ def _settle(batch: Batch) -> bool:
     state = _unfinished_state(batch) if left else _final_state(batch)
     if any(getattr(batch, name) != number for name, number in counts.items()):
         log.warning("batch_counts_corrected", batch_id=batch.pk, left=left)
+    lasts = batch.output_expires_seconds
     changes = {
+        "output_expires_at": None if left or lasts is None else now_plus(lasts),
         "finished_at": None if left else Now(),
         "finalizing_at": None if left else Coalesce("finalizing_at", Now()),
     }

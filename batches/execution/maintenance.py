@@ -21,6 +21,7 @@ from batches.publishing import (
     publish_webhooks,
     queue_length,
 )
+from batches.reading.upkeep import expire_unread, offer_unread
 from batches.states import BatchState, RunState
 from batches.webhooks.claiming import endpoints_with_due
 from batches.webhooks.events import note_batch_event
@@ -131,7 +132,10 @@ def offer_webhooks() -> int:
 
 def end_abandoned() -> int:
     """Fail batches whose rows stopped coming because the process that wrote them died."""
-    abandoned = Batch.objects.filter(state=BatchState.VALIDATING, updated_at__lt=now_plus(-ABANDONED_SECONDS))
+    # Those with an endpoint are read by workers, one of which goes on (offer_unread).
+    abandoned = Batch.objects.filter(
+        state=BatchState.VALIDATING, endpoint="", updated_at__lt=now_plus(-ABANDONED_SECONDS)
+    )
     reason = "The process that was reading the input died; create the batch again."
     number = 0
     for batch_id in list(abandoned.values_list("pk", flat=True)):
@@ -160,8 +164,10 @@ STEPS = (
     return_forgotten,
     return_unheld,
     go_on_cancelling,
+    expire_unread,
     expire_batches,
     end_pilots,
+    offer_unread,
     offer_batches,
     offer_singles,
     finalize_ended,

@@ -1,9 +1,10 @@
-"""Files as their users see them: found by the ids of the API, listed by pages."""
+"""Files as their users see them: found by the ids of the API."""
 
 from collections.abc import Iterator
 from typing import Protocol
 
 from batches.models import File, FileQuerySet
+from batches.openai_api.batch.files import find_batch_file
 from credentials.models import User
 from workers.errors import NotFound
 
@@ -12,7 +13,6 @@ from .storage import file_storage
 
 _START = "file-"
 _LONGEST_NUMBER = 18
-MOST_LISTED = 10_000
 
 
 class NoSuchFile(NotFound):
@@ -83,7 +83,7 @@ class StoredFile:
 
 def find_file(user: User, public_id: str) -> FileObject:
     """Return what `public_id` leads to. Raises NoSuchFile."""
-    return StoredFile(find_upload(user, public_id))
+    return find_batch_file(user, public_id) or StoredFile(find_upload(user, public_id))
 
 
 def find_upload(user: User, public_id: str) -> File:
@@ -94,19 +94,6 @@ def find_upload(user: User, public_id: str) -> File:
         if file is not None:
             return file
     raise NoSuchFile(public_id)
-
-
-def list_files(user: User, *, purpose: str, after: str, oldest_first: bool, limit: int) -> tuple[list[File], bool]:
-    """Return a page of the uploads that `user` sees, and whether more follow.
-
-    `purpose` is empty for all. Raises NoSuchFile where `after` names none of them.
-    """
-    files = _visible(user).filter(purpose=purpose) if purpose else _visible(user)
-    if after:
-        last = find_upload(user, after).pk
-        files = files.filter(pk__gt=last) if oldest_first else files.filter(pk__lt=last)
-    page = list(files.order_by("id" if oldest_first else "-id")[: limit + 1])
-    return page[:limit], len(page) > limit
 
 
 def _visible(user: User) -> FileQuerySet:

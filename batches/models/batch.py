@@ -68,6 +68,16 @@ class Batch(models.Model):
         null=True, blank=True, help_text="How long its output can be had as a file; empty: always."
     )
     problems = models.JSONField(null=True, blank=True, help_text="Bad lines, for which it failed.")
+    input_reference = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="How its creator named the file of its lines."
+    )
+    reading = models.JSONField(null=True, blank=True, help_text="How far its file was read, while it is.")
+    output_expires_at = models.DateTimeField(null=True, blank=True)
+    # Known once it has ended; empty as long as nobody has counted.
+    output_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    error_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    is_output_deleted = models.BooleanField(default=False, db_default=False)
+    is_error_deleted = models.BooleanField(default=False, db_default=False)
     pilot = models.JSONField(
         null=True, blank=True, help_text="Places of the rows that run first, alone, to estimate the whole."
     )

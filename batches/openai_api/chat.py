@@ -3,18 +3,16 @@
 https://platform.openai.com/docs/api-reference/chat
 """
 
-from typing import Any
-
 from django.http.response import HttpResponseBase
 
 from agents.models import Operation
 from batches.models.batch import InputKind
-from batches.news import FinishedRun
 
 from .access import json_response, serve
+from .bodies import completion_body
 from .chat_stream import ChatChunks
 from .errors import BadRequest
-from .running import Asked, Body, Running, tool_calls_of, usage_of
+from .running import Asked, Body, Running
 from .streaming import stream_run
 
 
@@ -36,37 +34,8 @@ async def respond(asked: Asked) -> HttpResponseBase:
     if asked.body.get("stream"):
         return await stream_run(asked, ChatChunks(asked))
     ended = await asked.result()
-    return await asked.label(json_response(completion_of(asked, ended)))
-
-
-def completion_of(asked: Asked, ended: FinishedRun) -> dict[str, Any]:
-    """Return the completion of a run that has succeeded."""
-    choice = {
-        "index": 0,
-        "message": _message(ended),
-        "logprobs": None,
-        "finish_reason": (ended.completion or {}).get("finish_reason", "stop"),
-    }
-    return {
-        "id": f"chatcmpl-{asked.run.pk}",
-        "object": "chat.completion",
-        "created": asked.created,
-        "model": asked.model,
-        "choices": [choice],
-        "usage": usage_of(ended),
-        "arboretum": asked.extension(ended),
-    }
-
-
-def _message(ended: FinishedRun) -> dict[str, Any]:
-    calls = tool_calls_of(ended.completion)
-    # With calls alone OpenAI's content is null.
-    message: dict[str, Any] = {"role": "assistant", "content": ended.output or (None if calls else ""), "refusal": None}
-    if calls:
-        message["tool_calls"] = calls
-    if reasoning := (ended.completion or {}).get("reasoning"):
-        message["reasoning_content"] = reasoning
-    return message
+    body = completion_body(asked.run.pk, asked.created, asked.model, ended, asked.extension(ended))
+    return await asked.label(json_response(body))
 
 
 completions = serve(POST=Running(InputKind.CHAT, Operation.CHAT, respond, check_stream))

@@ -10,8 +10,9 @@ import orjson
 from batches.news import FinishedRun, NewsKind
 from batches.states import RunState
 
+from .bodies import tool_calls_of, usage_of
 from .errors import error_body
-from .running import Asked, tool_calls_of, usage_of
+from .running import Asked
 from .streaming import KEEP_ALIVE, News
 
 DONE = b"data: [DONE]\n\n"

@@ -4,9 +4,6 @@ https://platform.openai.com/docs/api-reference/embeddings
 """
 
 import asyncio
-import base64
-import struct
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -16,6 +13,7 @@ from batches.models.batch import InputKind
 from batches.news import FinishedRun
 
 from .access import json_response, serve
+from .bodies import embeddings_body
 from .running import Asked, Running
 
 
@@ -27,23 +25,8 @@ async def respond(asked: Asked) -> HttpResponseBase:
 
 
 def _body(asked: Asked, ended: FinishedRun) -> dict[str, Any]:
-    encode: Callable[[Sequence[float]], Any] = _base64 if asked.body.get("encoding_format") == "base64" else list
-    data = [
-        {"object": "embedding", "index": place, "embedding": encode(vector)}
-        for place, vector in enumerate(ended.parsed or ())
-    ]
-    return {
-        "object": "list",
-        "data": data,
-        "model": asked.model,
-        "usage": {"prompt_tokens": ended.input_tokens, "total_tokens": ended.input_tokens},
-        "arboretum": asked.extension(ended),
-    }
-
-
-def _base64(vector: Sequence[float]) -> str:
-    """Return a vector as OpenAI packs it: 32-bit floats, the lowest byte first."""
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+    is_base64 = asked.body.get("encoding_format") == "base64"
+    return embeddings_body(asked.model, ended, asked.extension(ended), is_base64=is_base64)
 
 
 embeddings = serve(POST=Running(InputKind.EMBEDDINGS, Operation.EMBEDDINGS, respond))

@@ -11,9 +11,10 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
+from batches.files.listing import list_files
 from batches.files.receiving import Upload
 from batches.files.rules import MissingField
-from batches.files.selectors import MOST_LISTED, FileObject, NoSuchFile, StoredFile, find_file, list_files
+from batches.files.selectors import FileObject, NoSuchFile, StoredFile, find_file
 from batches.files.services import received, record_file
 from batches.files.storage import CHUNK_BYTES, NoSpace
 from credentials.api.callers import Caller
@@ -25,6 +26,7 @@ from workers.streamed_body import BodyLost, streamed_body
 from .access import json_response, needs, serve
 from .errors import ApiError, BadRequest, missing_parameter
 
+MOST_LISTED = 10_000
 # Each upload has a thread to itself until its file is on disk. More of them at once wait, unread.
 UPLOADS_AT_ONCE = 32
 _uploading = ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload")
@@ -55,7 +57,7 @@ def list_all(request: HttpRequest, caller: Caller) -> HttpResponse:
         oldest_first=order == "asc",
         limit=_limit(request.GET.get("limit", str(MOST_LISTED))),
     )
-    data = [StoredFile(file).as_json() for file in found]
+    data = [file.as_json() for file in found]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return json_response({"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": has_more})
 

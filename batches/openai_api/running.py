@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from credentials.models import User
 from workers.errors import NotFound
 
 from .access import read_json
+from .bodies import extension_body
 from .errors import ApiError, missing_parameter
 from .failures import failure_of
 from .limit_headers import ModelLimits, limit_headers, limits_of_version, seconds_until_open
@@ -147,24 +148,4 @@ class Running:
 
 def extension_of(run_id: int, version: AgentVersion, ended: FinishedRun) -> dict[str, Any]:
     """Return what an answer says of its run beyond OpenAI's fields; cost in US dollars."""
-    agent = None if version.is_plain else str(version)
-    return {"run_id": run_id, "cost": float(ended.cost), "model": ended.model, "version": agent}
-
-
-def usage_of(ended: FinishedRun) -> dict[str, Any]:
-    """Return the usage of a completion."""
-    return {
-        "prompt_tokens": ended.input_tokens,
-        "completion_tokens": ended.output_tokens,
-        "total_tokens": ended.input_tokens + ended.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": ended.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": ended.reasoning_tokens},
-    }
-
-
-def tool_calls_of(completion: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the tools that an answer asks its caller to call, in OpenAI's shape."""
-    return [
-        {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}
-        for call in (completion or {}).get("tool_calls", ())
-    ]
+    return extension_body(run_id, ended, None if version.is_plain else str(version))

@@ -3,9 +3,13 @@
 from django.urls import URLPattern, path
 
 from . import chat, embeddings, files, models
+from .batch import views as batches
 from .responses import views as responses
 
 urlpatterns: list[URLPattern] = [
+    path("batches", batches.batches),
+    path("batches/<str:public_id>", batches.batch),
+    path("batches/<str:public_id>/cancel", batches.batch_cancel),
     path("chat/completions", chat.completions),
     path("embeddings", embeddings.embeddings),
     path("files", files.files),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Engine, Float, Integer, Select, Text, cast, select, type_coerce
+from sqlalchemy import ColumnElement, Engine, Float, Integer, Select, Text, cast, select, type_coerce
 
 from batches.ids import batch_id_range
 from batches.states import RunState
@@ -132,7 +132,7 @@ def _known(what: str, given: Values, allowed: Sequence[str]) -> frozenset[str] |
 class Selection:
     """The rows of one batch that pass a filter."""
 
-    def __init__(self, engine: Engine, batch_id: int, chosen: Filter, more: Sequence[Column[Any]] = ()) -> None:
+    def __init__(self, engine: Engine, batch_id: int, chosen: Filter, more: Sequence[ColumnElement[Any]] = ()) -> None:
         """Select rows of batch `batch_id` in the database of `engine`; columns `more` follow those of `ResultRow`."""
         self._more = more
         self._engine = engine

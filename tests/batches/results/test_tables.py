@@ -21,6 +21,8 @@ LEFT_OUT = {
     "batches_batch": {
         "state_reason", "priority", "weight", "is_mixed", "max_cost", "input_bytes", "skipped_rows", "metadata",
         "pilot", "completion_window", "output_expires_seconds", "problems",
+        "input_file_id", "input_reference", "reading", "tells_rows",
+        "output_expires_at", "output_bytes", "error_bytes", "is_output_deleted", "is_error_deleted",
         "updated_at", "finalizing_at", "cancelling_at", "expires_at",
     },
     # How a run is executed is no result.

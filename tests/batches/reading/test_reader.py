@@ -1,0 +1,237 @@
+"""Reading the input of a batch in this process: in chunks, once, and on from where another stopped."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from batches.execution.cancelling import go_on_cancelling
+from batches.execution.expiring import expire_batches
+from batches.execution.finalizing import finalize_batch
+from batches.execution.maintenance import end_abandoned
+from batches.manager import BatchManager
+from batches.models import Batch, File, Leadership, Run, WebhookDelivery, WebhookEndpoint
+from batches.reading import models, problems, rows
+from batches.reading.claim import ReadingClaim, unclaimed
+from batches.reading.task import read_input, read_inputs
+from batches.reading.upkeep import expire_unread, offer_unread
+from batches.states import BatchState
+from tests.support.factories import make_agent, make_credential
+from tests.support.queues import messages_on
+from workers.redis import connection
+
+from .files import chat, waiting_batch
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def agent():
+    return make_agent()
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rows a chunk."""
+    monkeypatch.setattr(rows, "CHUNK_ROWS", 3)
+
+
+def never() -> bool:
+    return False
+
+
+def lines(agent, number: int) -> bytes:
+    return b"".join(chat(f"row {index}", agent) for index in range(number))
+
+
+class StopsAfter:
+    """Says that the process ends once so many rows of a batch are written."""
+
+    def __init__(self, batch: Batch, written: int) -> None:
+        self.batch, self.written = batch, written
+
+    def __call__(self) -> bool:
+        return Run.objects.of_batch(self.batch.pk).count() >= self.written
+
+
+@pytest.fixture
+def every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the reader look up after every line."""
+    monkeypatch.setattr("batches.reading.reader.LINES_AT_ONCE", 1)
+
+
+def test_good_lines_become_rows_in_their_order_and_the_batch_runs(agent, small_chunks):
+    batch = waiting_batch(agent.owner, lines(agent, 10))
+    assert read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert (batch.state, batch.total, batch.is_mixed, batch.reading) == (BatchState.RUNNING, 10, False, None)
+    assert (batch.agent_version, batch.input_kind) == (agent.current_version, "chat")
+    found = Run.objects.of_batch(batch.pk).values_list("index", "custom_id", "state", "input_kind")
+    assert list(found) == [(index, f"row {index}", "pending", "chat") for index in range(10)]
+    assert Run.objects.first().input["messages"] == [{"role": "user", "content": "row 0"}]
+    assert not Leadership.objects.exists()
+    assert not read_input(batch.pk, never), "it is read once"
+
+
+def test_another_goes_on_where_a_reader_stopped(agent, small_chunks, every_line):
+    batch = waiting_batch(agent.owner, lines(agent, 10))
+    assert not read_input(batch.pk, StopsAfter(batch, 6))
+    batch.refresh_from_db()
+    assert (batch.state, batch.total, batch.reading["line"]) == (BatchState.VALIDATING, 6, 6)
+    moments = dict(Run.objects.values_list("index", "created_at"))
+    assert read_input(batch.pk, never)
+    assert list(Run.objects.of_batch(batch.pk).values_list("custom_id", flat=True)) == [f"row {n}" for n in range(10)]
+    assert moments.items() <= dict(Run.objects.values_list("index", "created_at")).items()
+
+
+def test_rows_that_are_left_behind_the_last_chunk_are_deleted(agent, small_chunks, every_line):
+    batch = waiting_batch(agent.owner, lines(agent, 10))
+    read_input(batch.pk, StopsAfter(batch, 9))
+    Batch.objects.filter(pk=batch.pk).update(total=0, reading=None)
+    assert read_input(batch.pk, never)
+    assert Run.objects.of_batch(batch.pk).count() == 10
+
+
+def test_a_duplicate_of_what_an_earlier_reader_has_read_is_found(agent, small_chunks, every_line):
+    batch = waiting_batch(agent.owner, lines(agent, 7) + chat("row 1", agent))
+    read_input(batch.pk, StopsAfter(batch, 6))
+    assert read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert (batch.state, batch.total, batch.agent_version) == (BatchState.FAILED, 0, None)
+    (problem,) = batch.problems
+    assert (problem["code"], problem["line"], problem["param"]) == ("duplicate_custom_id", 8, "custom_id")
+    assert not Run.objects.exists()
+
+
+def test_one_process_reads_and_another_only_when_it_has_died(agent):
+    batch = waiting_batch(agent.owner, lines(agent, 3))
+    first = ReadingClaim(batch.pk)
+    assert first.take()
+    assert unclaimed() == []
+    assert not read_input(batch.pk, never)
+    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert unclaimed() == [batch.pk]
+    assert read_input(batch.pk, never)
+
+
+def test_who_reads_looks_for_others_afterwards(agent):
+    batches = [waiting_batch(agent.owner, lines(agent, number)) for number in (1, 2, 3)]
+    read_inputs(batches[2].pk, never)
+    assert set(Batch.objects.values_list("state", flat=True)) == {BatchState.RUNNING}
+
+
+def test_what_nobody_reads_is_offered_and_never_taken_for_abandoned(agent):
+    batch = waiting_batch(agent.owner, lines(agent, 1))
+    Batch.objects.update(updated_at=timezone.now() - timedelta(days=1))
+    assert end_abandoned() == 0
+    assert messages_on("control") == 1
+    assert offer_unread() == 0, "who is to read it has not looked yet"
+    connection().flushall()
+    assert offer_unread() == messages_on("control") == 1
+    connection().flushall()
+    assert ReadingClaim(batch.pk).take()
+    assert offer_unread() == 0
+
+
+def test_a_cancel_stops_the_reading(agent, small_chunks, every_line):
+    batch = waiting_batch(agent.owner, lines(agent, 10))
+
+    def cancelled() -> bool:
+        if Run.objects.count() == 6 and Batch.objects.get().state == BatchState.VALIDATING:
+            BatchManager(agent.owner).cancel(Batch.objects.get(), in_background=True)
+        return False
+
+    assert not read_input(batch.pk, cancelled)
+    assert go_on_cancelling(batch.pk) == 6
+    assert finalize_batch(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.total, batch.cancelled) == (BatchState.CANCELLED, 6, 6)
+    assert not read_input(batch.pk, never)
+
+
+@pytest.mark.parametrize("written", [0, 6])
+def test_a_batch_whose_time_is_over_before_it_was_read_expires(agent, small_chunks, every_line, written: int):
+    WebhookEndpoint.objects.create(owner=agent.owner, url="https://example.com/", events=["batch.expired"])
+    batch = waiting_batch(agent.owner, lines(agent, 10), "60s")
+    if written:
+        read_input(batch.pk, StopsAfter(batch, written))
+    assert expire_unread() == 0
+    Batch.objects.update(expires_at=timezone.now())
+    assert expire_unread() == 1
+    assert not read_input(batch.pk, never)
+    if written:
+        assert expire_batches() == written
+        assert finalize_batch(batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.expired) == (BatchState.EXPIRED, written)
+    assert WebhookDelivery.objects.count() == 1
+
+
+def test_the_first_problems_are_kept_and_the_others_counted(agent, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(problems, "MOST_PROBLEMS", 3)
+    batch = waiting_batch(agent.owner, b"x\n" * 4 + chat("a", agent) * 3 + b"x\n")
+    assert read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [(one["code"], one["line"]) for one in batch.problems] == [
+        ("invalid_json_line", 1),
+        ("invalid_json_line", 2),
+        ("invalid_json_line", 3),
+        ("more_errors", None),
+    ]
+    assert batch.problems[-1]["message"] == "There are 4 more errors."
+    assert (batch.state, batch.state_reason[:22]) == (BatchState.FAILED, "This line is not valid")
+
+
+def test_each_model_is_looked_up_once_and_no_more_than_may_be(agent, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(models, "MOST_MODELS", 2)
+    credential = make_credential(agent.owner)
+    names = [f"{credential.name}/m-{number}" for number in (1, 2, 1, 2, 3)]
+    batch = waiting_batch(agent.owner, b"".join(chat(str(index), name) for index, name in enumerate(names)))
+    read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [(one["line"], one["code"], one["param"]) for one in batch.problems] == [
+        (5, "invalid_request", "body.model")
+    ]
+
+
+def test_what_others_own_is_not_found(agent):
+    batch = waiting_batch(make_agent().owner, chat("a", agent))
+    read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [one["code"] for one in batch.problems] == ["model_not_found"]
+
+
+def test_a_file_whose_content_is_gone_fails_the_batch(agent):
+    batch = waiting_batch(agent.owner, chat("a", agent))
+    File.objects.update(storage_name="none")
+    read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [one["code"] for one in batch.problems] == ["input_file_not_found"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"messages": []}, "body.messages"),
+        ({"messages": [{"role": "user", "content": "\0"}]}, "body"),
+        ({"temperature": 9}, "body.temperature"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "body.tools"),
+        ({"base_url": "http://x"}, "body"),
+    ],
+)
+def test_a_body_that_could_not_run_names_its_parameter(agent, body: dict, param: str):
+    # Good lines before it have the same settings where these are not at fault.
+    batch = waiting_batch(agent.owner, chat("a", agent) + chat("b", agent, **body))
+    read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [(one["line"], one["code"], one["param"]) for one in batch.problems] == [(2, "invalid_request", param)]
+
+
+def test_a_body_that_is_nested_too_deeply_is_refused(agent):
+    deep: list = []
+    for _ in range(120):
+        deep = [deep]
+    batch = waiting_batch(agent.owner, chat("a", agent, metadata=deep))
+    read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [one["code"] for one in batch.problems] == ["invalid_request"]
