@@ -26,21 +26,24 @@ class QoS(transport.QoS):
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Count a message no more, which is to be taken by somebody else where `requeue`."""
-        if requeue and delivery_tag in self._delivered:
-            self._give_back([self._delivered[delivery_tag]], leftmost=True)
+        taken: Any = self._delivered
+        if requeue and delivery_tag in taken:
+            self._give_back([taken[delivery_tag]], leftmost=True)
         virtual.QoS.ack(self, delivery_tag)
 
     def restore_unacked(self, client: Any = None) -> None:
         """Give back what was taken and not begun."""
         # The others take from the right, so the first goes there last.
-        self._give_back(list(reversed(self._delivered.values())), leftmost=False)
-        self._delivered.clear()
+        taken: Any = self._delivered
+        self._give_back(list(reversed(taken.values())), leftmost=False)
+        taken.clear()
 
     def _give_back(self, messages: list[Any], *, leftmost: bool) -> None:
-        with self.channel.conn_or_acquire() as client, client.pipeline() as pipe:
+        channel: Any = self.channel
+        with channel.conn_or_acquire() as client, client.pipeline() as pipe:
             for message in messages:
                 info = message.delivery_info
-                self.channel._do_restore_message(message._raw, info["exchange"], info["routing_key"], pipe, leftmost)
+                channel._do_restore_message(message._raw, info["exchange"], info["routing_key"], pipe, leftmost)
             pipe.execute()
 
 
@@ -52,11 +55,11 @@ class Channel(transport.Channel):
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         if asynchronous:
-            return super()._create_client(asynchronous=True)
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
         pool = self.pool
         if self._kept is None or self._kept[0] is not pool:
             # After a fork or a lost connection there is another pool.
-            self._kept = pool, super()._create_client()
+            self._kept = pool, super()._create_client()  # type: ignore[misc]
         return self._kept[1]
 
 

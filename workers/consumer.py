@@ -4,6 +4,7 @@ Celery keeps task events back until its loop is free and then sends them, which 
 eighth of what a single run cost the worker. Flower looks no more often than it is told here.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker import consumer
@@ -16,7 +17,10 @@ class Consumer(consumer.Consumer):
 
     _is_flush_due = False
 
-    def on_send_event_buffered(self) -> None:
+    hub: Any
+    _flush_events: Callable[[], None]
+
+    def on_send_event_buffered(self) -> None:  # type: ignore[override]
         """Send what is kept back within EVENTS_SECONDS. Called from task threads, too."""
         if self.hub and not self._is_flush_due:
             self._is_flush_due = True

@@ -146,7 +146,7 @@ def _take_queued(ids: Sequence[int], lease_id: int, token: int) -> int:
         WHERE id IN (SELECT id FROM free) AND EXISTS (SELECT 1 FROM live)"""  # noqa: S608 - constants alone
     with connection.cursor() as cursor:
         cursor.execute(statement, [lease_id, *ids, token, lease_id])
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def take(ids: Sequence[int], lease_id: int) -> list[ClaimedRun]:

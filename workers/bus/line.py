@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from typing import Any
 
 import redis
@@ -19,13 +19,13 @@ class Line:
 
     def __init__(self) -> None:
         """Connect to nothing yet."""
-        self._connection: AbstractConnection = async_connection().connection_pool.make_connection()
+        self._connection: AbstractConnection = async_connection().connection_pool.make_connection()  # type: ignore[no-untyped-call]
         self._writing = asyncio.Lock()
         self._heard_at = 0.0
 
     async def open(self) -> None:
         """Connect. Raises redis.RedisError or OSError."""
-        await self._connection.connect()
+        await self._connection.connect()  # type: ignore[no-untyped-call]
 
     async def say(self, command: str, keys: Collection[str]) -> None:
         """Send SUBSCRIBE or UNSUBSCRIBE; the answers come among what is heard. Raises redis.RedisError or OSError."""
@@ -33,7 +33,7 @@ class Line:
             async with self._writing:
                 await self._connection.send_command(command, *keys, check_health=False)
 
-    async def hear(self) -> AsyncIterator[tuple[bytes, str, bytes]]:
+    async def hear(self) -> AsyncGenerator[tuple[bytes, str, bytes], None]:
         """Yield kind (`subscribe`, `message`), key and data of all that comes.
 
         Raises redis.RedisError or OSError when the line is lost.

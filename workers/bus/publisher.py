@@ -62,7 +62,8 @@ class Publisher:
                 self._forget_old()
 
     def _next_group(self) -> list[tuple[float, str, bytes]]:
-        group, size = [], 0
+        group: list[tuple[float, str, bytes]] = []
+        size = 0
         while self._waiting and len(group) < MOST_TOLD and size < MOST_BYTES_TOLD:
             one = self._waiting.popleft()
             group.append(one)

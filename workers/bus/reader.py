@@ -17,6 +17,7 @@ from .topics import BEGINNING, Message, key_of
 log = structlog.get_logger(__name__)
 
 RECONNECT_PAUSE = 0.5
+CLOSING_PAUSE = 0.05
 # So many messages of a stream are read at once.
 READ_MESSAGES = 200
 # So many streams are read in one round trip.
@@ -80,10 +81,12 @@ class Reader:
 
     async def aclose(self) -> None:
         """Let the connection go; nobody hears anything any more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        left, self._tasks = set(self._tasks), []
+        while left:
+            for task in left:
+                task.cancel()
+            # Python 3.11's wait_for, within redis-py, may lose a cancellation (bpo-42130).
+            _, left = await asyncio.wait(left, timeout=CLOSING_PAUSE)
 
     def _start(self) -> None:
         if not self._tasks:
