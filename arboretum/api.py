@@ -4,6 +4,8 @@ from functools import cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import URLPattern, URLResolver
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI, Swagger
@@ -40,6 +42,15 @@ ROUTERS: tuple[tuple[str, str], ...] = (
 )
 
 
+class Documentation(Swagger):
+    """The page that shows the API, in the theme of all pages, from this server alone."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
+        """Return the page."""
+        settings = {**self.settings, "url": self.get_openapi_url(api, kwargs)}
+        return render(request, "dashboard/api_docs.html", {"settings": settings})
+
+
 class Api(NinjaAPI):
     """The API, which describes itself once: whoever asks for its document need not be signed in."""
 
@@ -62,7 +73,7 @@ def make_api() -> Api:
         parser=import_string(f"{_NATIVE}.JsonParser")(),
         # An open-source product's description of itself: it tells nothing of what is stored.
         docs_decorator=login_not_required,
-        docs=Swagger({"persistAuthorization": False, "displayRequestDuration": True}),
+        docs=Documentation({"persistAuthorization": False, "displayRequestDuration": True}),
     )
     for prefix, name in ROUTERS:
         api.add_router(prefix, _attribute(name))

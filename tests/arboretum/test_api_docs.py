@@ -1,6 +1,7 @@
 """The documentation page of the native API in a real browser: no network beyond this server, no inline code."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,4 +30,16 @@ def test_the_documentation_works_offline_under_the_content_security_policy(readi
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
     expect(page.get_by_role("heading", name="Arboretum")).to_be_visible()
+    assert troubles == []
+
+
+@pytest.mark.parametrize(("scheme", "is_dark"), [("light", False), ("dark", True)])
+def test_the_documentation_has_the_theme_of_the_system(
+    reading: tuple[Page, list[str], str], scheme: Literal["light", "dark"], is_dark: bool
+):
+    page, troubles, address = reading
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}/api/v1/docs")
+    expect(page.get_by_role("heading", name="Arboretum")).to_be_visible()
+    assert page.evaluate("document.documentElement.classList.contains('dark-mode')") is is_dark
     assert troubles == []
