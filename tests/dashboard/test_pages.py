@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from agents.model_names import resolve_model
 from agents.models import PoolMember
 from batches.models import Attempt, RunEvent
 from batches.states import BatchState
@@ -169,6 +170,18 @@ def test_run_shows_who_answered_and_what_was_cached_and_thought(client_of: Clien
 
     for expected in ("us/small", "a stored answer", "900 tokens in (800 cached), 70 out (60 thought)"):
         assert expected in text
+
+
+def test_run_of_a_plain_model_shows_its_name_once_and_how_its_answer_ended(client_of: ClientOf, owner: User):
+    make_credential(owner, name="main")
+    call = {"id": "c1", "name": "look_up", "arguments": "{}"}
+    ended = {"finish_reason": "tool_calls", "tool_calls": [call]}
+    run = make_single_run(resolve_model(owner, "main/m-1"), state="succeeded", output="", completion=ended)
+
+    text = page(client_of(owner), f"/runs/{run.pk}/")
+
+    assert text.count("main/m-1") == 1
+    assert "look_up" in text
 
 
 def test_run_shows_input_output_attempts_and_events(client_of: ClientOf, owner: User):
