@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
+import structlog
 from orjson import dumps
 
 from agents.messages import chat_messages
@@ -25,6 +26,9 @@ from .problems import BadLine, ProblemCode
 _KEYS = ("custom_id", "method", "url", "body")
 # Settings of lines that were found good, so that the next line with the same ones need not be asked again.
 MOST_SETTINGS = 256
+# What code raises that did not reckon with a value; never a database that does not answer.
+_UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+log = structlog.get_logger(__name__)
 _INVALID = ProblemCode.INVALID_REQUEST
 
 
@@ -71,6 +75,10 @@ class LineChecker:
             return model.version_id, self._stored(model, body, raw)
         except InvalidInput as error:
             raise BadLine(_INVALID, str(error), f"body.{error.field}" if error.field else "body") from None
+        except _UNFORESEEN as error:
+            # Left to fail, it would fail again whoever reads the file. What is said of it may hold a prompt.
+            log.error("batch_line_not_checked", error=type(error).__name__)
+            raise BadLine(_INVALID, "The body cannot be understood.", "body") from None
 
     def _stored(self, model: NamedModel, body: dict[str, Any], raw: bytes) -> str:
         check = partial(checked_body, model.spec, model.provider, self._endpoint.kind)

@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 MOST_PROBLEMS = 1_000
 
@@ -59,6 +59,14 @@ class Problems:
         self._kept: list[Problem] = []
         self.number = 0
 
+    @classmethod
+    def of_file(cls, problem: Problem) -> Self:
+        """Return the one problem of a whole file."""
+        problems = cls()
+        problems.number = 1
+        problems._kept = [problem]
+        return problems
+
     def __bool__(self) -> bool:
         return self.number > 0
 
@@ -76,6 +84,14 @@ class Problems:
             if len(found) < MOST_PROBLEMS:
                 found.append(problem)
         self._kept = list(heapq.merge(self._kept, found, key=lambda problem: problem.line or 0))[:MOST_PROBLEMS]
+
+    def reason(self) -> str:
+        """Return the first problem, and how many there are, in a sentence or two."""
+        first = self._kept[0]
+        place = "" if first.line is None else f"Line {first.line}: "
+        more = f" There are {self.number - 1:,} more errors." if self.number > 1 else ""
+        # The count is the last thing that may be cut off.
+        return f"{place}{first.message[:400]}{more}"
 
     def as_list(self) -> list[dict[str, Any]]:
         """Return what is kept, and as the last one how many more there are, if any."""

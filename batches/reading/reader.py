@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 LINES_AT_ONCE = 64
 REST_SECONDS = 0.0002
 _READ_IDS = 5_000
+LONGEST_REASON = 500
 
 
 class BatchReader:
@@ -59,12 +60,12 @@ class BatchReader:
                 place = line.after
             self._find_duplicates()
         except FileNotFoundError:
-            self._fail([self._no_file().as_dict()])
+            self._fail(Problems.of_file(self._no_file()))
             return
         if self._problems:
-            self._fail(self._problems.as_list())
+            self._fail(self._problems)
         elif not self._writer.number:
-            self._fail([Problem(ProblemCode.EMPTY_BATCH, "The input file has no lines.").as_dict()])
+            self._fail(Problems.of_file(Problem(ProblemCode.EMPTY_BATCH, "The input file has no lines.")))
         else:
             self._writer.write(place)
             self._start()
@@ -139,14 +140,14 @@ class BatchReader:
         message = f"No such File object: {self._batch.input_reference}"
         return Problem(ProblemCode.FILE_NOT_FOUND, message, "input_file_id")
 
-    def _fail(self, problems: list[dict[str, Any]]) -> None:
+    def _fail(self, problems: Problems) -> None:
         self._writer.drop()
         pk = self._batch.pk
         with transaction.atomic():
-            reason = str(problems[0]["message"])[:500]
-            self._end(state=BatchState.FAILED, problems=problems, state_reason=reason, finished_at=Now())
+            told = {"problems": problems.as_list(), "state_reason": problems.reason()[:LONGEST_REASON]}
+            self._end(state=BatchState.FAILED, finished_at=Now(), **told)
             note_batch_event(pk, EventType.BATCH_FAILED)
-        log.info("batch_input_refused", batch_id=pk, problems=len(problems))
+        log.info("batch_input_refused", batch_id=pk, problems=problems.number)
 
     def _start(self) -> None:
         with transaction.atomic():

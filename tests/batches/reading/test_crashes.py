@@ -53,13 +53,13 @@ def test_a_web_process_that_dies_right_after_the_commit_loses_no_batch(server_en
     user = make_user()
     make_agent(user, slug="echo", parameters=ECHO)
     with WebServer(server_env) as server, ApiUser.make(server, user=user) as api, Workers(1, env=worker_env):
-        client = api.client(timeout=5)
+        client = api.client(timeout=30)
         file = client.files.create(file=("in.jsonl", chat("a", "agent:echo")), purpose="batch")
         ask = {"input_file_id": file.id, "endpoint": CHAT, "completion_window": "24h"}
         for number in range(1, 4):
             asking = threading.Thread(target=_ignoring_errors, args=(client.batches.create, ask))
             asking.start()
-            wait_for(lambda n=number: Batch.objects.count() == n, 10, "the commit", every=0.0005)
+            wait_for(lambda n=number: Batch.objects.count() == n, 30, "the commit", every=0.0005)
             server.kill()
             began = time.monotonic()
             wait_for(lambda: not Batch.objects.exclude(state="completed").exists(), STARTED_SECONDS, "it to run")
