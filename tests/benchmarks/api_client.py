@@ -27,7 +27,10 @@ Caller = Callable[[str, str], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`calls` calls, `in_flight` callers at once. Caller n uses the nth key and model, beginning anew at their end."""
+    """`calls` calls, `in_flight` callers at once. Caller n uses the nth key and model, beginning anew at their end.
+
+    The callers begin evenly over `spread_over` seconds, as callers do that know nothing of each other.
+    """
 
     base_url: str
     keys: list[str]
@@ -35,6 +38,7 @@ class Load:
     calls: int
     in_flight: int
     client: str = "aiohttp"
+    spread_over: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ async def _measured(clients: Clients, load: Load) -> dict[str, Any]:
 
     async def work(number: int) -> None:
         call, model = clients.caller(load, number), load.models[number % len(load.models)]
+        await asyncio.sleep(load.spread_over * number / load.in_flight)
         while (index := next(numbers)) < load.calls:
             begun = time.monotonic()
             said = await call(model, row_text(index))

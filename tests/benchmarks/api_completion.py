@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from tests.support.provider_server import ProviderServer
 from tests.support.web_server import WebServer
@@ -21,6 +22,8 @@ WARM_CALLS = 400
 MODEL = "fake-small"
 # The openai client is busy for milliseconds a call itself: fewer calls, for the record.
 OPENAI_SHARE = 5
+WAVES = 5
+NO_PARTS: Mapping[str, Sequence[int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def run(rig: Rig, size: Size) -> Iterator[Figure]:
         ApiClient() as client,
     ):
         work = Work(rig.folder, server)
-        straight = Load(server.base_url, ["sk-of-nobody"], [MODEL], size.rows, IN_FLIGHT)
+        straight = Load(server.base_url, ["sk-of-nobody"], [MODEL], size.rows, IN_FLIGHT, spread_over=CALL_SECONDS)
         through = replace(
             straight, base_url=f"{web.origin}/v1", keys=[token_of(work.user)], models=[work.plain_model(MODEL)]
         )
@@ -62,10 +65,16 @@ def run(rig: Rig, size: Size) -> Iterator[Figure]:
         server.configure(latency=CALL_SECONDS)
         turns = [_turn(client, straight, through, parts) for _ in range(size.repeats)]
         yield from _figures(turns)
+        together = {"calls": IN_FLIGHT, "spread_over": 0.0}
+        waves = [_turn(client, replace(straight, **together), replace(through, **together)) for _ in range(WAVES)]
+        slower = (
+            f"{median(turn.slower_p50 for turn in waves):.1f} ms, {median(turn.slower_p95 for turn in waves):.1f} ms"
+        )
+        yield Figure(f"{IN_FLIGHT} sent at the same moment: slower, p50 and p95", slower)
         yield from _with_openai(client, straight, through)
 
 
-def _turn(client: ApiClient, straight: Load, through: Load, parts: Mapping[str, Sequence[int]]) -> Turn:
+def _turn(client: ApiClient, straight: Load, through: Load, parts: Mapping[str, Sequence[int]] = NO_PARTS) -> Turn:
     alone = client.call(straight)
     before = {name: cpu_seconds(pids) for name, pids in parts.items()}
     beside = client.call(through)
@@ -93,7 +102,7 @@ def _figures(turns: Sequence[Turn]) -> Iterator[Figure]:
 
 def _with_openai(client: ApiClient, straight: Load, through: Load) -> Iterator[Figure]:
     fewer = {"calls": max(IN_FLIGHT, straight.calls // OPENAI_SHARE), "client": "openai"}
-    turn = _turn(client, replace(straight, **fewer), replace(through, **fewer), {})
+    turn = _turn(client, replace(straight, **fewer), replace(through, **fewer))
     slower = f"{turn.slower_p50:.1f} ms, {turn.slower_p95:.1f} ms"
     yield Figure("with the openai client: slower, p50 and p95", slower)
     yield Figure("with the openai client: caller's CPU a call", f"{1000 * turn.through.cpu / fewer['calls']:.2f} ms")
