@@ -134,3 +134,9 @@ class Newcomer:
             timeout=BLOCK_SECONDS,
             check=False,
         )
+
+    def exported(self) -> dict[str, str]:
+        """Return the variables that the blocks so far have set."""
+        done = self.run(Block("env -0\n"))
+        pairs = (line.partition("=") for line in done.stdout.split("\0") if line)
+        return {name: value for name, _, value in pairs if self._environment.get(name) != value}

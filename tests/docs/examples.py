@@ -12,7 +12,7 @@ LEFT_OUT = "..."
 _PROGRESS = re.compile(r"\d+/\d+ done · ")
 # What differs from one run to the next: tokens, secrets, ids, the ends of keys, times, numbers, the bars of a timeline.
 _VARYING = (
-    (re.compile(r"(arb|whsec|msg)_[\w.+/=-]+…?"), r"\1_#"),
+    (re.compile(r"(arb|whsec|msg|req)_[\w.+/=-]+…?"), r"\1_#"),
     (re.compile(r"…\w{4}"), "…#"),
     (re.compile(r"/sign-in/\S+"), "/sign-in/#"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(Z| UTC)"), "#"),

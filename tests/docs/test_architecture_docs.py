@@ -6,9 +6,21 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from batches import creating, ids
-from batches.execution import agents_cache, heartbeat, host, lanes, leadership, lease_loop, leases, maintenance, turns
+from batches import creating, ids, waiting
+from batches.execution import (
+    agents_cache,
+    heartbeat,
+    host,
+    lanes,
+    leadership,
+    lease_loop,
+    leases,
+    live,
+    maintenance,
+    turns,
+)
 from batches.quarantine import slice as quarantine_slice
+from batches.reading import claim
 from batches.states import BatchState, Priority, RunState
 from workers.ratelimit.tuning import Tuning
 
@@ -125,7 +137,6 @@ def test_every_state_is_told(state: str) -> None:
         ("outcomes of up to {:g} ms", host.GROUP_COMMIT_SECONDS * 1000),
         ("ms, at most {:g}, into one transaction", host.GROUP_COMMIT_ROWS),
         ("looked at every {:g} s", heartbeat.REFRESH_SECONDS),
-        ("arrive within {:g} ms", host.GROUP_CLAIM_SECONDS * 1000),
         ("its cache of agents ({:g} s,", agents_cache.FRESH_SECONDS),
         ("these keep waiting for {:g} s", quarantine_slice.PATIENCE_SECONDS),
         ("runs every {:g} s in every worker process", maintenance.SWEEP_SECONDS),
@@ -133,6 +144,10 @@ def test_every_state_is_told(state: str) -> None:
         ("single runs untaken for {:g} s", maintenance.UNTAKEN_SECONDS),
         ("fails after {:g} s without a new chunk", maintenance.ABANDONED_SECONDS),
         ("due later than in {:g} s ends the task", host.SHORT_DELAY_SECONDS),
+        ("under a claim of {:g} s that it renews", claim.CLAIM_SECONDS),
+        ("After {:g} s without a sign another worker", claim.CLAIM_SECONDS),
+        ("Who waits for a run looks at its row every {:g} s", waiting.LOOK_SECONDS),
+        ("pieces, at most {:g} a second", 1 / live.PIECE_SECONDS),
         ("at most {:,} rows", ids.MAX_BATCH_ROWS),
     ],
 )
