@@ -66,6 +66,8 @@ ARBORETUM_API_FACES = {
     "/api/v1/": "credentials.api.errors.native_response",
     "/v1/": "batches.openai_api.errors.problem_response",
 }
+# Asked how long a body may be that is too long to be kept in memory.
+ARBORETUM_API_LONG_BODIES = "credentials.api.bodies.check_long_body"
 # What lies there and is a page all the same: the documentation.
 ARBORETUM_API_PAGES = ("/api/v1/docs",)
 

@@ -76,6 +76,14 @@ def caller_of(request: HttpRequest) -> Caller:
     return caller
 
 
+def names_a_token(request: HttpRequest) -> bool:
+    """Return whether `request` names a valid token, which is not counted as a request of it yet."""
+    try:
+        return authenticate_token(_bearer(request)) is not None
+    except Unauthenticated:
+        return False
+
+
 def known_caller(request: HttpRequest) -> Caller | None:
     """Return who calls where the request was told already, else None."""
     caller: Caller | None = request.META.get(_CALLER)
