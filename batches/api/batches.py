@@ -42,6 +42,7 @@ RELATED = ("agent_version__agent", "agent_version__credential", "owner")
     status=201,
     in_transaction=False,
     summary="Create a batch",
+    takes_long=True,
     extra=form_or_json(BatchForm, BatchBody),
 )
 def create_batch(caller: Caller, request: HttpRequest) -> BatchShown:
@@ -95,7 +96,9 @@ def start_batch(caller: Caller, batch_id: BatchId) -> BatchShown:
     return _shown(caller, batch_id)
 
 
-@routes.post(_ONE + "/pilot", scopes=WRITE, shows=BatchShown, in_transaction=False, summary="Run a pilot")
+@routes.post(
+    _ONE + "/pilot", scopes=WRITE, shows=BatchShown, in_transaction=False, summary="Run a pilot", takes_long=True
+)
 def pilot_batch(caller: Caller, batch_id: BatchId, pilot: Pilot) -> BatchShown:
     """Run some rows of a ready batch first, short and long prompts among them; then the batch is paused.
 
@@ -126,7 +129,9 @@ def resume_batch(caller: Caller, batch_id: BatchId) -> BatchShown:
     return _shown(caller, batch_id)
 
 
-@routes.post(_ONE + "/cancel", scopes=WRITE, shows=BatchShown, in_transaction=False, summary="Cancel a batch")
+@routes.post(
+    _ONE + "/cancel", scopes=WRITE, shows=BatchShown, in_transaction=False, summary="Cancel a batch", takes_long=True
+)
 def cancel_batch(caller: Caller, batch_id: BatchId) -> BatchShown:
     """End a batch: what has not run is cancelled, calls in flight are cut, finished rows stay."""
     manager = BatchManager(caller.user)
@@ -134,7 +139,7 @@ def cancel_batch(caller: Caller, batch_id: BatchId) -> BatchShown:
     return _shown(caller, batch_id)
 
 
-@routes.post(_ONE + "/retry", scopes=WRITE, shows=Retried, summary="Run failed rows again")
+@routes.post(_ONE + "/retry", scopes=WRITE, shows=Retried, summary="Run failed rows again", takes_long=True)
 def retry_batch(caller: Caller, batch_id: BatchId, which: RowsToRetry | None = None) -> Retried:
     """Run failed rows again: all, or those chosen. What earlier attempts cost is kept."""
     chosen = which or RowsToRetry.model_validate({})

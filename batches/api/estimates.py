@@ -109,6 +109,7 @@ class RowsEstimateShown(Shown):
     shows=PromptEstimateShown,
     in_transaction=False,
     summary="Estimate rows",
+    takes_long=True,
     extra=form_or_json(RowsForm, RowsBody),
 )
 def estimate_rows(caller: Caller, request: HttpRequest) -> PromptEstimateShown:
@@ -125,7 +126,9 @@ def estimate_rows(caller: Caller, request: HttpRequest) -> PromptEstimateShown:
         return _estimated(caller, body, path)
 
 
-@routes.get("/batches/{batch_id}/estimate", scopes=READ, shows=RowsEstimateShown, summary="Estimate a batch")
+@routes.get(
+    "/batches/{batch_id}/estimate", scopes=READ, shows=RowsEstimateShown, summary="Estimate a batch", takes_long=True
+)
 def estimate_batch_(caller: Caller, batch_id: BatchId) -> RowsEstimateShown:
     """Say what a batch comes to, from at least 5 of its rows that have ended. Reads all rows."""
     return RowsEstimateShown.of(estimate_batch(BatchManager(caller.user).get(batch_id)))

@@ -49,14 +49,14 @@ def get_result(caller: Caller, batch_id: BatchId, index: Index) -> HttpResponse:
     return json_response(found[0])
 
 
-@routes.get(_ONE + "/summary", scopes=READ, shows=SummaryShown, summary="Get a batch's summary")
+@routes.get(_ONE + "/summary", scopes=READ, shows=SummaryShown, summary="Get a batch's summary", takes_long=True)
 def get_batch_summary(caller: Caller, batch_id: BatchId) -> SummaryShown:
     """Show what a batch came to, under way or ended. The latency reads all rows; `GET /batches/{id}` reads none."""
     batch = _get(caller, batch_id)
     return SummaryShown.of_summary(batch, BatchResults(batch).summary())
 
 
-@routes.get(_ONE + "/groups", scopes=READ, shows=Groups, summary="Group results")
+@routes.get(_ONE + "/groups", scopes=READ, shows=Groups, summary="Group results", takes_long=True)
 def group_results(caller: Caller, batch_id: BatchId, asked: Query[Question]) -> Groups:
     """Tell what rows come to by group: by error code, by a field of the answer, by latency. Reads all rows."""
     results = BatchResults(_get(caller, batch_id))
@@ -73,13 +73,15 @@ def export_results(
     return download(request, parts, f"batch-{batch.pk}.{wanted.format}", FORMATS[wanted.format].media_type)
 
 
-@routes.get(_ONE + "/comparison", scopes=READ, shows=ComparisonShown, summary="Compare two batches")
+@routes.get(_ONE + "/comparison", scopes=READ, shows=ComparisonShown, summary="Compare two batches", takes_long=True)
 def compare_batches(caller: Caller, batch_id: BatchId, asked: Query[Compared]) -> ComparisonShown:
     """Count the pairs of rows of two batches that are equal, and those that differ. Reads all rows."""
     return ComparisonShown.of(_comparison(caller, batch_id, asked).summary())
 
 
-@routes.get(_ONE + "/comparison/rows", scopes=READ, shows=Pairs, summary="Compare the rows of two batches")
+@routes.get(
+    _ONE + "/comparison/rows", scopes=READ, shows=Pairs, summary="Compare the rows of two batches", takes_long=True
+)
 def list_compared_rows(caller: Caller, batch_id: BatchId, asked: Query[PairsWanted]) -> Pairs:
     """Show the pairs of rows of two batches, in the order of the first."""
     pairs, after = _comparison(caller, batch_id, asked).page(asked.cursor, asked.limit, asked.only)

@@ -9,6 +9,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from redis.exceptions import RedisError
 
 from credentials.idempotency import IdempotencyMismatch
@@ -71,6 +72,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, "There is nothing at this address.")
         case PermissionDenied():
             return Problem(403, "This is not allowed.")
+        case MultiPartParserError():
+            return Problem(422, "body: is not multipart/form-data that can be read")
         case RequestDataTooBig():
             return Problem(413, "The request is larger than may be.")
         case SuspiciousOperation():

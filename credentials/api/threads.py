@@ -24,9 +24,11 @@ T = TypeVar("T")
 CONN_MAX_AGE = 300
 # After a longer silence the server may have gone without a word, so it is asked first.
 UNCHECKED_SECONDS = 1.0
+# Calls that take long, at once; further ones wait.
+LONG_THREADS = 4
 
 _lock = threading.Lock()
-_pools: list[ThreadPoolExecutor] = []
+_pools: dict[str, ThreadPoolExecutor] = {}
 _opened: list[BaseDatabaseWrapper] = []
 _last = threading.local()
 
@@ -38,14 +40,22 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
     one call: a change of threads costs more than a query. Where the caller is cancelled while the function runs, it
     goes on to its end.
     """
-    call = partial(copy_context().run, _guarded, partial(function, *args, **kwargs))
-    return await asyncio.get_running_loop().run_in_executor(_pool(), call)
+    return await _call(_pool("api", settings.ARBORETUM_API_THREADS), partial(function, *args, **kwargs))
+
+
+async def at_length(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do the same as `in_database` for what takes seconds or minutes.
+
+    It has a few threads of its own: in those of all requests a handful of such calls would keep everybody waiting.
+    """
+    return await _call(_pool("api-long", LONG_THREADS), partial(function, *args, **kwargs))
 
 
 def stop_threads() -> None:
     """End the threads and their connections; the next call starts new ones."""
     with _lock:
-        pools, _pools[:] = list(_pools), []
+        pools = list(_pools.values())
+        _pools.clear()
         opened, _opened[:] = list(_opened), []
     for pool in pools:
         pool.shutdown()
@@ -54,12 +64,16 @@ def stop_threads() -> None:
         connection.close()
 
 
-def _pool() -> ThreadPoolExecutor:
+async def _call(pool: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+    call = partial(copy_context().run, _guarded, function)
+    return await asyncio.get_running_loop().run_in_executor(pool, call)
+
+
+def _pool(name: str, size: int) -> ThreadPoolExecutor:
     with _lock:
-        if not _pools:
-            size: int = settings.ARBORETUM_API_THREADS
-            _pools.append(ThreadPoolExecutor(size, "api", initializer=_keep_connections))
-        return _pools[0]
+        if name not in _pools:
+            _pools[name] = ThreadPoolExecutor(size, name, initializer=_keep_connections)
+        return _pools[name]
 
 
 def _keep_connections() -> None:

@@ -166,7 +166,14 @@ def disable_credential_(caller: Caller, name: CredentialName) -> CredentialShown
     return CredentialShown.of(credential)
 
 
-@routes.post("/encryption/rotate", scopes="admin", shows=Rotated, in_transaction=False, summary="Encrypt all keys anew")
+@routes.post(
+    "/encryption/rotate",
+    scopes="admin",
+    shows=Rotated,
+    in_transaction=False,
+    summary="Encrypt all keys anew",
+    takes_long=True,
+)
 def rotate_encryption(caller: Caller) -> Rotated:
     """Encrypt every stored key with the first encryption key of the deployment; for superusers."""
     if not caller.user.is_superuser:

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 from django.http import Http404, HttpRequest
-from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 from django.utils.datastructures import MultiValueDict
@@ -18,11 +17,11 @@ from credentials.api.bodies import body_of
 from credentials.api.callers import authenticate
 from credentials.api.errors import Problem, native_error, native_response
 from credentials.api.once import once
-from credentials.api.threads import in_database
+from credentials.api.threads import at_length, in_database
 from workers.errors import InvalidInput
 from workers.json_values import MAX_DEPTH, has_nul, may_lose_digits, may_repeat_key, strict_reason, survey
 
-from .routes import Later, json_response
+from .routes import Later, Lengthy, json_response
 
 # Where pydantic's own words would not help a caller.
 _WORDS = {
@@ -81,8 +80,6 @@ def _answer_error(request: HttpRequest, error: Exception) -> HttpResponseBase:
             return _answer_error(request, error.__cause__)
         case HttpError():
             return native_response(request, Problem(error.status_code, str(error)))
-        case MultiPartParserError():
-            return native_response(request, Problem(422, "body: is not multipart/form-data that can be read"))
     return native_error(request, error)
 
 
@@ -133,6 +130,8 @@ def _in_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Awaitable
     @wraps(view, updated=())
     async def view_in_thread(request: HttpRequest, *args: Any, **values: Any) -> HttpResponseBase:
         response = await in_database(answer, request, *args, **values)
+        if isinstance(response, Lengthy):
+            return await at_length(_worked, request, response)
         if not isinstance(response, Later):
             return response
         try:
@@ -146,6 +145,13 @@ def _in_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Awaitable
     # Who calls is told by the token.
     marked.login_required = False
     return view_in_thread
+
+
+def _worked(request: HttpRequest, lengthy: Lengthy) -> HttpResponseBase:
+    try:
+        return lengthy.work()
+    except Exception as error:
+        return _answer_error(request, error)
 
 
 async def _awaited(request: HttpRequest, later: Later) -> HttpResponseBase:

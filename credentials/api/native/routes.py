@@ -52,6 +52,15 @@ class Later(HttpResponse):
         self.show = show
 
 
+class Lengthy(HttpResponse):
+    """The answer of a route that takes long: `work` is called in a thread that no short request waits for."""
+
+    def __init__(self, work: Callable[[], HttpResponseBase]) -> None:
+        """Hold it."""
+        super().__init__()
+        self.work = work
+
+
 class ApiToken(AuthBase):
     """The bearer token, which must have one of `scopes`. Its name stands in the OpenAPI document."""
 
@@ -107,20 +116,22 @@ class Routes:
         summary: str,
         status: int = 200,
         in_transaction: bool = True,
+        takes_long: bool = False,
         extra: dict[str, Any] | None = None,
     ) -> Callable[[F], F]:
         """Declare a route; its operationId is the function's name, its description the function's docstring.
 
         The token must have one of `scopes`. `shows` is the schema of the answer, which has `status`; None: no body.
         A POST with an `Idempotency-Key` runs in one transaction with the storing of its answer, but for one that is not
-        `in_transaction`, since it takes long or calls others. `extra` is merged into the operation of the OpenAPI
-        document.
+        `in_transaction`, since it takes long or calls others. One that `takes_long`, since it reads or writes all rows
+        of a batch, has threads of its own: however many are asked for, short requests go on. `extra` is merged into
+        the operation of the OpenAPI document.
         """
         needed = (scopes,) if isinstance(scopes, str) else tuple(scopes)
         errors = {*_ALWAYS, *_OF_METHOD[method]}
 
         def declare(function: F) -> F:
-            view = _view(function, status, in_transaction)
+            view = _view(function, status, in_transaction, takes_long)
             operation = {**(extra or {}), "x-scopes": list(needed)}
             if method == "POST":
                 operation["parameters"] = [*operation.get("parameters", ()), IDEMPOTENCY_PARAMETER]
@@ -147,7 +158,9 @@ def json_response(data: Any, status: int = 200) -> HttpResponse:
     return HttpResponse(body, status=status, content_type="application/json")
 
 
-def _view(function: Callable[..., Any], status: int, in_transaction: bool) -> Callable[..., HttpResponseBase]:
+def _view(
+    function: Callable[..., Any], status: int, in_transaction: bool, takes_long: bool
+) -> Callable[..., HttpResponseBase]:
     """Return `function` as django-ninja calls it: with the request in the place of the caller.
 
     A function that has a parameter `request` reads the body itself.
@@ -160,7 +173,9 @@ def _view(function: Callable[..., Any], status: int, in_transaction: bool) -> Ca
             values["request"] = request
         caller: Caller = request.auth  # type: ignore[attr-defined]
         work = partial(_answer, partial(function, caller, **values), status)
-        return _once(request, caller, work, in_transaction) if "HTTP_IDEMPOTENCY_KEY" in request.META else work()
+        if "HTTP_IDEMPOTENCY_KEY" in request.META:
+            work = partial(_once, request, caller, work, in_transaction)
+        return Lengthy(work) if takes_long else work()
 
     signature = inspect.signature(function)
     first, *rest = signature.parameters.values()

@@ -7,6 +7,7 @@ import redis
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from django.test import RequestFactory
 
 from credentials.api.allowance import Allowance
@@ -28,6 +29,7 @@ REQUEST = RequestFactory().get("/api/v1/agents", headers={"X-Request-ID": "r1"})
         (Http404("no"), 404, "not_found"),
         (Conflict("no"), 409, "conflict"),
         (TooLarge("no"), 413, "too_large"),
+        (MultiPartParserError("no"), 422, "invalid"),
         (RequestDataTooBig("no"), 413, "too_large"),
         (SuspiciousOperation("no"), 400, "invalid"),
         (Unauthenticated("no"), 401, "unauthenticated"),

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from credentials.api import threads
-from credentials.api.threads import in_database, stop_threads
+from credentials.api.threads import LONG_THREADS, at_length, in_database, stop_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,3 +91,14 @@ async def test_a_connection_on_which_a_query_failed_is_looked_at(one_thread):
     with pytest.raises((OperationalError, Exception), match="nowhere_at_all"):
         await in_database(fail)
     assert await in_database(who)
+
+
+async def test_what_takes_long_keeps_no_short_call_waiting(one_thread):
+    stop_threads()
+    go_on = threading.Event()
+    long = [asyncio.create_task(at_length(go_on.wait)) for _ in range(LONG_THREADS + 1)]
+    try:
+        assert await asyncio.wait_for(in_database(who), 10)
+    finally:
+        go_on.set()
+        await asyncio.gather(*long)
