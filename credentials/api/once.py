@@ -229,4 +229,6 @@ async def _renewed(held: Claim) -> AsyncIterator[None]:
 async def _renew(held: Claim) -> None:
     while True:
         await asyncio.sleep(RELEASED_AFTER.total_seconds() / 3)
-        await in_database(renew, held)
+        # A database that is away for a moment does not end the work, so it must not end this either.
+        with suppress(DatabaseError):
+            await in_database(renew, held)

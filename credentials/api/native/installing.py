@@ -134,6 +134,8 @@ def _in_thread(view: Callable[..., HttpResponseBase]) -> Callable[..., Awaitable
             return await at_length(_worked, request, response)
         if not isinstance(response, Later):
             return response
+        if request.method != "POST":
+            return await _awaited(request, response)
         try:
             caller = await authenticate(request)
             return await once(request, caller, partial(_awaited, request, response))

@@ -3,8 +3,9 @@
 import pytest
 
 from agents.models import Agent
+from credentials.models import IdempotencyKey
 from tests.support.api_user import ApiUser
-from tests.support.factories import make_agent, make_credential
+from tests.support.factories import make_agent, make_credential, make_single_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,3 +42,12 @@ def test_a_stranger_is_not_given_the_answer(api: ApiUser):
     assert api.another().http().post(address, json={"input": {"text": "hello"}}, headers=key).status_code == 404
     reader = api.another("agents:read", same_user=True).http()
     assert reader.post(address, json={"input": {"text": "hello"}}, headers=key).status_code == 403
+
+
+def test_a_read_that_is_waited_for_is_answered_anew(api: ApiUser):
+    run = make_single_run(make_agent(api.user).versions.get())
+    address = f"/api/v1/runs/{run.pk}?wait=0.1"
+    answers = [api.http().get(address, headers={"Idempotency-Key": "k4"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert "Idempotent-Replayed" not in answers[1].headers
+    assert not IdempotencyKey.objects.exists()

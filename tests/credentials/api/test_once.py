@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
@@ -120,6 +120,28 @@ def test_work_that_takes_long_keeps_its_claim(caller, monkeypatch):
         wait_for(lambda: IdempotencyKey.objects.get().claimed_at > before, 10, "the claim to be renewed")
         slot.keep(JsonResponse({}))
     assert create(post(), caller)["Idempotent-Replayed"] == "true"
+
+
+async def test_a_database_that_is_away_for_a_moment_does_not_end_the_claim(monkeypatch):
+    monkeypatch.setattr("credentials.api.once.RELEASED_AFTER", timedelta(seconds=0.03))
+    caller, tries, renewed = await in_database(make_caller), [], asyncio.Event()
+
+    loop = asyncio.get_running_loop()
+
+    def fail_once(held):
+        tries.append(held)
+        if len(tries) == 1:
+            raise OperationalError("away")
+        loop.call_soon_threadsafe(renewed.set)
+
+    async def work() -> HttpResponse:
+        await renewed.wait()
+        return JsonResponse({})
+
+    monkeypatch.setattr("credentials.api.once.renew", fail_once)
+    async with asyncio.timeout(10):
+        await once(post(), caller, work)
+    assert renewed.is_set()
 
 
 def test_a_dead_ones_request_is_taken_over_and_his_late_work_undone(caller, no_patience, monkeypatch):
