@@ -11,7 +11,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from batches.execution.clock import now_plus
-from batches.models.webhook import DeliveryState, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from batches.models.webhook import (
+    DeliveryState,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEndpointQuerySet,
+)
 
 from .schedule import delay_after
 
@@ -64,10 +70,10 @@ class Answer:
 
 
 def claim_due(endpoint_id: int) -> list[Claimed]:
-    """Take deliveries to an endpoint that are due, as many as may be on their way; none where it is disabled."""
+    """Take deliveries that are due, as many as may be on their way; none where endpoint or owner is not active."""
     with transaction.atomic():
         # Locked, so that two processes together take no more than one would.
-        endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id, is_active=True).first()
+        endpoint = _called().select_for_update(of=("self",)).filter(pk=endpoint_id).first()
         if endpoint is None:
             return []
         pending = WebhookDelivery.objects.filter(endpoint=endpoint, state=DeliveryState.PENDING)
@@ -140,5 +146,9 @@ def endpoints_with_due() -> list[int]:
     due = WebhookDelivery.objects.filter(
         endpoint=OuterRef("pk"), state=DeliveryState.PENDING, next_attempt_at__lte=Now()
     )
-    found = WebhookEndpoint.objects.filter(Exists(due), is_active=True)
-    return list(found.values_list("pk", flat=True))
+    return list(_called().filter(Exists(due)).values_list("pk", flat=True))
+
+
+def _called() -> WebhookEndpointQuerySet:
+    """Return the endpoints that are called: who may not sign in any more is told nothing either."""
+    return WebhookEndpoint.objects.filter(is_active=True, owner__is_active=True)

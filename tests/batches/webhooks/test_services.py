@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from batches.housekeeping import prune
 from batches.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from batches.webhooks.claiming import claim_due
+from batches.webhooks.claiming import claim_due, endpoints_with_due
 from batches.webhooks.selectors import get_delivery, get_endpoint, list_deliveries, list_endpoints
 from batches.webhooks.services import (
     MOST_ENDPOINTS,
@@ -128,3 +128,17 @@ def test_a_secret_is_stored_encrypted_and_rotated_with_the_providers_keys(settin
     settings.ARBORETUM_ENCRYPTION_KEYS = settings.ARBORETUM_ENCRYPTION_KEYS[:1]
     endpoint.refresh_from_db()
     assert endpoint.reveal_secrets() == [second, first]
+
+
+@pytest.mark.security
+def test_nothing_is_sent_for_a_user_who_is_not_active_until_he_is() -> None:
+    user = make_user()
+    endpoint, _ = create_endpoint(user, URL, ["run.failed"])
+    send_test(endpoint)
+    user.is_active = False
+    user.save()
+    assert (endpoints_with_due(), claim_due(endpoint.pk)) == ([], [])
+    user.is_active = True
+    user.save()
+    assert endpoints_with_due() == [endpoint.pk]
+    assert len(claim_due(endpoint.pk)) == 1
