@@ -47,9 +47,11 @@ async def follow(
     """Yield what happens in a run, and at last how it ended; None after each `silence` seconds without news.
 
     Whoever begins late is told what Redis still has from the message `after` on. Text may be missing where Redis lost
-    it, and be told twice: each piece says its place. Close it (`contextlib.aclosing`).
+    it, and be told twice: each piece says its place. Of an attempt that ended without a word, as that of a process that
+    was killed, a RETRY is told before anything of the next. Close it (`contextlib.aclosing`).
     """
     subscription = _expected.pop(run_id, None) or reader().subscribe(topic_of(run_id), after)
+    attempt, is_open = 0, False
     try:
         with _lookout().watch(run_id, subscription):
             while True:
@@ -58,10 +60,17 @@ async def follow(
                     yield None
                     continue
                 news = read_news(message.data)
+                if news.attempt > attempt:
+                    if is_open:
+                        yield RunNews(NewsKind.RETRY, attempt, {"code": None, "message": "", "delay": 0.0})
+                    attempt, is_open = news.attempt, False
                 if news.kind is NewsKind.END:
                     yield finished_run(news) or await in_database(_finished_row, run_id)
                     return
-                yield news
+                # A process that was frozen may tell of its attempt when others are at the next one.
+                if news.attempt == attempt:
+                    is_open = news.kind is not NewsKind.RETRY
+                    yield news
     finally:
         reader().leave(subscription)
 

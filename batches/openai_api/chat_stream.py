@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from batches.execution.live import BETWEEN_STEPS
 from batches.news import FinishedRun, NewsKind
 from batches.states import RunState
 
@@ -27,7 +28,9 @@ class ChatChunks:
         # The run may go on, but its caller has heard what it has taken back.
         self.has_broken_off = False
         self._asked = asked
+        # How many characters were told in all, and those of the step that an agent is at.
         self._told = 0
+        self._step = ""
         self._with_usage = bool((asked.body.get("stream_options") or {}).get("include_usage"))
 
     def opening(self) -> list[bytes]:
@@ -43,6 +46,8 @@ class ChatChunks:
             return self._ending(news)
         if news.kind is NewsKind.TEXT:
             return self._text(news.data["at"], news.data["text"])
+        if news.kind is NewsKind.TOOL_CALL:
+            self._step = ""
         if news.kind is NewsKind.RETRY and self._told:
             self.has_ended = self.has_broken_off = True
             why = news.data["message"] or "The worker that ran it was stopped."
@@ -54,15 +59,15 @@ class ChatChunks:
         new = text[self._told - at :] if at <= self._told else ""
         if not new:
             return []
+        self._step += new if self._step or not self._told else new.removeprefix(BETWEEN_STEPS)
         self._told += len(new)
         return [self._chunk({"content": new})]
 
     def _ending(self, ended: FinishedRun) -> list[bytes]:
         if ended.state is not RunState.SUCCEEDED:
             return [_error(ended.error_message or f"The run ended as {ended.state}.", ended.error_code)]
-        output = ended.output or ""
-        # All of it where nothing was told before; else what was lost on the way.
-        events = self._text(0, output) if len(output) > self._told else []
+        rest = self._rest(ended.output or "")
+        events = [self._chunk({"content": rest})] if rest else []
         for place, call in enumerate(tool_calls_of(ended.completion)):
             events.append(self._chunk({"tool_calls": [{"index": place, **call}]}))
         reason = (ended.completion or {}).get("finish_reason", "stop")
@@ -70,6 +75,17 @@ class ChatChunks:
         if self._with_usage:
             events.append(self._event({"choices": [], "usage": usage_of(ended)}))
         return [*events, DONE]
+
+    def _rest(self, output: str) -> str:
+        """Return what is left to be told of an answer: what was lost on the way, all of it where nothing was told.
+
+        What an agent said before it used its tools was told, and is no part of the answer.
+        """
+        if output.startswith(self._step):
+            rest = output[len(self._step) :]
+            return BETWEEN_STEPS + rest if rest and self._told and not self._step else rest
+        # What was told last is of an earlier step; a plain model has one alone, whose text was put right at its end.
+        return "" if self._asked.version.is_plain else BETWEEN_STEPS + output
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
