@@ -30,6 +30,8 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.int("ARBORETUM_WORKER_THREADS", default=256, least=1, most=4096)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# What a full process took besides would wait there for its threads, though others have some.
+CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_WORKER_SEND_TASK_EVENTS = True
 # A run is received a few milliseconds after it was sent, and telling both costs as much as sending it.
 CELERY_TASK_SEND_SENT_EVENT = False
