@@ -18,7 +18,7 @@ from workers.bus.subscription import Subscription
 from workers.bus.topics import BEGINNING
 from workers.errors import Conflict, NotFound
 
-from .models import Run
+from .models import Run, RunQuerySet
 from .news import FinishedRun, NewsKind, RunNews, end_bytes, finished_of, finished_run, read_news, topic_of
 from .runs import cancel_run
 from .states import TERMINAL_RUN_STATES
@@ -157,7 +157,7 @@ class Lookout:
         try:
             yield
         finally:
-            del self._watched[subscription]
+            self._watched.pop(subscription, None)
 
     async def _look(self) -> None:
         calm = 0.0
@@ -177,16 +177,23 @@ class Lookout:
             ended = await in_database(_ended_rows, ids[first : first + MOST_LOOKED_AT])
             for subscription, run_id in list(self._watched.items()):
                 if run_id in ended:
+                    # Once: who takes long to hear it is not to be told again and again.
+                    del self._watched[subscription]
                     subscription.tell(ended[run_id])
 
 
 def _ended_rows(run_ids: Sequence[int]) -> dict[int, bytes]:
-    rows = Run.objects.filter(pk__in=run_ids, state__in=TERMINAL_RUN_STATES).select_related("agent_version__credential")
+    rows = _answers().filter(pk__in=run_ids, state__in=TERMINAL_RUN_STATES)
     return {run.pk: end_bytes(finished_of(run)) for run in rows}
 
 
 def _finished_row(run_id: int) -> FinishedRun:
-    return finished_of(Run.objects.select_related("agent_version__credential").get(pk=run_id))
+    return finished_of(_answers().get(pk=run_id))
+
+
+def _answers() -> RunQuerySet:
+    """Return runs with what `finished_of` reads; not what was asked, which may be megabytes."""
+    return Run.objects.select_related("agent_version__credential").defer("input_json")
 
 
 _lookouts: "WeakKeyDictionary[asyncio.AbstractEventLoop, Lookout]" = WeakKeyDictionary()

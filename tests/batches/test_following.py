@@ -4,12 +4,17 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from batches import waiting
 from batches.news import FinishedRun, NewsKind, RunNews, end_bytes, news_bytes, topic_of
 from batches.states import RunState
-from batches.waiting import follow
+from batches.waiting import Lookout, follow
+from tests.support.factories import make_single_run
 from workers.bus.reader import reader
 from workers.bus.script import write
+from workers.bus.subscription import Subscription
 from workers.redis import close_async_connection
 
 RUN = 7
@@ -50,3 +55,23 @@ async def test_a_retry_is_told_once_and_what_a_frozen_process_says_later_never()
         (NewsKind.TEXT, 2),
     ]
     assert found[-1] == END
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_who_is_slow_to_hear_the_end_is_told_it_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(waiting, "LOOK_SECONDS", 0.01)
+    run = await asyncio.to_thread(make_single_run, state=RunState.SUCCEEDED)
+    subscription = Subscription(topic_of(run.pk), "0-0", lambda behind: None)
+    with Lookout(reader()).watch(run.pk, subscription):
+        assert await subscription.next(5.0) is not None
+        assert await subscription.next(0.5) is None
+
+
+@pytest.mark.django_db
+def test_what_was_asked_is_not_read_with_the_answer():
+    run = make_single_run(state=RunState.SUCCEEDED)
+    with CaptureQueriesContext(connection) as queries:
+        assert set(waiting._ended_rows([run.pk])) == {run.pk}
+        waiting._finished_row(run.pk)
+    assert len(queries) == 2
+    assert not any("input_json" in query["sql"] for query in queries.captured_queries)
