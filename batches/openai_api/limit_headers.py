@@ -73,10 +73,11 @@ async def seconds_until_open(limits: ModelLimits) -> float:
 
 
 async def _state_of(bucket: Bucket) -> BucketState | None:
-    """Return the bucket's state, at most STATE_SECONDS old; requests of a moment share one question."""
+    """Return the bucket's state, at most STATE_SECONDS old; requests share a question until it is answered."""
     now = time.monotonic()
     known = _states.get(bucket)
-    if known is None or now - known[0] > STATE_SECONDS:
+    # While Redis hangs, further questions would only take its connections from others.
+    if known is None or (known[1].done() and now - known[0] > STATE_SECONDS):
         if len(_states) >= MOST_KEPT:
             _states.clear()
         known = _states[bucket] = now, asyncio.ensure_future(bucket_state(bucket))
