@@ -34,6 +34,8 @@ _FIELDS = (
     "input_tokens",
     "output_tokens",
     "use_cache",
+    "cached_tokens",
+    "reasoning_tokens",
 )
 
 
@@ -57,6 +59,8 @@ class ClaimedRun:
     input_tokens: int = 0
     output_tokens: int = 0
     use_cache: bool = True
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def key(self) -> Held:
