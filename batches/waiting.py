@@ -79,7 +79,8 @@ async def follow(
 def expecting(run_id: int) -> Iterator[None]:
     """Begin to hear of a run that is stored and offered within the block, for who follows it there.
 
-    What would have to be read from Redis by who begins later, a question for each run, comes by itself.
+    Call `storing` before it is. What would have to be read from Redis by who begins later, a question for each run,
+    comes by itself.
     """
     subscription = _expected[run_id] = reader().subscribe(topic_of(run_id), is_first=True)
     try:
@@ -92,15 +93,20 @@ def expecting(run_id: int) -> Iterator[None]:
 _expected: dict[int, Subscription] = {}
 
 
+def storing(run_id: int) -> None:
+    """Take note that a run is stored now, of which somebody may tell from then on. Called from any thread.
+
+    Told after that it would be too late: the run may have ended before the server knew of who expects it.
+    """
+    if subscription := _expected.get(run_id):
+        subscription.is_first = False
+
+
 async def begun(start: Awaitable[Run]) -> Run:
     """Return the run that `start` has stored. Where the caller goes away meanwhile, the run is cancelled."""
     starting = asyncio.ensure_future(start)
     try:
-        run = await asyncio.shield(starting)
-        if run.pk in _expected:
-            # Somebody may tell of it from now on.
-            _expected[run.pk].is_first = False
-        return run
+        return await asyncio.shield(starting)
     except asyncio.CancelledError:
         _keep(asyncio.ensure_future(_abandon_begun(starting)))
         raise

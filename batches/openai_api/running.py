@@ -18,7 +18,7 @@ from batches.models.batch import InputKind
 from batches.news import FinishedRun
 from batches.requests import start_request
 from batches.states import RunState
-from batches.waiting import abandon, begun, expecting, finished
+from batches.waiting import abandon, begun, expecting, finished, storing
 from credentials.api.callers import authenticate, caller_of
 from credentials.api.once import once, refuse_key
 from credentials.api.threads import in_database
@@ -141,6 +141,7 @@ class Running:
         except NotFound as error:
             raise ApiError(404, str(error), param="model", code="model_not_found") from None
         limits = limits_of_version(version)
+        storing(run_id)
         run = self._start(caller.user, version, self._kind, body, run_id=run_id)
         asked.append(Asked(run, version, body, limits, int(time.time())))
         return run
