@@ -89,7 +89,7 @@ def test_an_agent_keeps_its_own_tools_and_form(host: WorkerHost, user: User):
     run = finished(host, user, "agent:triage", messages=[USER])
 
     assert (run.state, run.error_code) == (RunState.FAILED, "schema_mismatch")
-    with pytest.raises(InvalidInput, match=r"^tools cannot be given"):
+    with pytest.raises(InvalidInput, match=r"^tools must not be given"):
         finished(host, user, "agent:triage", messages=[USER], tools=[TOOL])
     assert Run.objects.count() == 1
 
