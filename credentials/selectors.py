@@ -35,12 +35,14 @@ def get_credential(user: User, name: str) -> Credential:
     """Return the credential called `name` among those that `user` may see. Raises NotFound with a close match."""
     visible = Credential.objects.visible_to(user)
     # Names are unique, and putting one in order takes as long as finding it.
-    credential = next(iter(visible.select_related("owner").filter(name=name).order_by()[:1]), None)
+    found = visible.select_related("owner").filter(name=name).order_by()[:1]
+    # PostgreSQL refuses to compare with a NUL; no name holds one.
+    credential = next(iter(found), None) if "\x00" not in name else None
     if credential is not None:
         return credential
-    close = get_close_matches(name, visible.values_list("name", flat=True)[:1000], n=1)
+    close = get_close_matches(name[:100], visible.values_list("name", flat=True)[:1000], n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
-    raise NotFound(f"There is no credential '{name}'.{hint}")
+    raise NotFound(f"There is no credential {name[:100]!r}.{hint}")
 
 
 def blocked_until(credential: Credential, model: str) -> datetime | None:

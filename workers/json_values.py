@@ -10,6 +10,8 @@ _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # A double keeps 17 significant digits at most (IEEE 754); fewer characters cannot lose any.
 _LONG_NUMBER = re.compile(rb"[\d.]{18}")
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+# An empty object takes 64 bytes of memory and more, for two of text. No model takes a request of so many.
+MOST_CONTAINERS = 1_000_000
 
 
 class Survey(NamedTuple):
@@ -37,6 +39,14 @@ def survey(value: Any) -> Survey:
         deepest = max(deepest, depth)
         stack.extend((child, depth + 1) for child in children)
     return Survey(keys, deepest, has_float)
+
+
+def is_too_full(raw: bytes) -> bool:
+    """Whether JSON text has so many objects and lists that it would take far more memory parsed than it does as text.
+
+    Brackets within texts count, too: only parsing would tell them apart.
+    """
+    return len(raw) > MOST_CONTAINERS and raw.count(b"{") + raw.count(b"[") > MOST_CONTAINERS
 
 
 def has_nul(raw: bytes) -> bool:

@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from credentials.api.bodies import body_of
 from credentials.api.callers import authenticate, caller_of
 from credentials.api.threads import in_database
+from workers.json_values import MOST_CONTAINERS, is_too_full
 
 from .errors import ApiError, BadRequest, error_response
 
@@ -90,8 +91,11 @@ def _method_error(request: HttpRequest, allowed: str) -> ApiError:
 
 def read_json(request: HttpRequest) -> dict[str, Any]:
     """Return the request's body, a JSON object. Raises BadRequest where it is none, and TooLarge."""
+    raw = body_of(request) or b"null"
+    if is_too_full(raw):
+        raise BadRequest(f"The body has more than {MOST_CONTAINERS:,} objects and lists.", code="invalid_json")
     try:
-        body = orjson.loads(body_of(request) or b"null")
+        body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
     if not isinstance(body, dict):

@@ -19,13 +19,14 @@ from batches.models.batch import InputKind
 from batches.openai_api.responses.lines import checked_line
 from batches.requests import body_text, checked_body
 from workers.errors import InvalidInput
+from workers.json_values import MOST_CONTAINERS, is_too_full
 
 from .models import Models, NamedModel
 from .problems import BadLine, ProblemCode
 
 _KEYS = ("custom_id", "method", "url", "body")
 # Settings of lines that were found good, so that the next line with the same ones need not be asked again.
-MOST_SETTINGS = 256
+MOST_SETTINGS, LONGEST_SETTINGS = 256, 16 * 1024
 # What code raises that did not reckon with a value; never a database that does not answer.
 _UNFORESEEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 log = structlog.get_logger(__name__)
@@ -97,12 +98,14 @@ class LineChecker:
             chat_messages(body)
             return body_text(body)
         text = check(body)
-        if len(self._passed) < MOST_SETTINGS:
+        if len(self._passed) < MOST_SETTINGS and len(key[1]) <= LONGEST_SETTINGS:
             self._passed.add(key)
         return text
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:
+    if is_too_full(raw):
+        raise BadLine(_INVALID, f"The line has more than {MOST_CONTAINERS:,} objects and lists.")
     try:
         line = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -120,8 +123,10 @@ def _custom_id(value: Any) -> str:
 
 def custom_id_of(raw: bytes | None) -> str | None:
     """Return the custom_id of a line that was checked before; None where it has none that counts."""
+    if raw is None or is_too_full(raw):
+        return None
     try:
-        line = orjson.loads(raw or b"")
+        line = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
     custom_id = line.get("custom_id") if type(line) is dict else None

@@ -14,6 +14,8 @@ from .problems import BadLine, ProblemCode
 
 # Each model that is asked for takes rows of its own in the database (agents.plain_models).
 MOST_MODELS = 1_000
+# Longer than any name of a model: a prefix or a credential's name, and what stands behind it.
+LONGEST_NAME = 500
 _PARAM = "body.model"
 
 
@@ -41,6 +43,8 @@ class Models:
             raise BadLine(ProblemCode.MISSING_PARAMETER, f"Missing required parameter: '{_PARAM}'.", _PARAM)
         if not isinstance(name, str):
             raise BadLine(ProblemCode.INVALID_REQUEST, f"{_PARAM} must be a text.", _PARAM)
+        if len(name) > LONGEST_NAME:
+            raise BadLine(ProblemCode.MODEL_NOT_FOUND, f"There is no model '{name[:100]}...'.", _PARAM)
         found = self._found.get(name)
         if found is None:
             if len(self._found) >= MOST_MODELS:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 MOST_PROBLEMS = 1_000
+LONGEST_MESSAGE, LONGEST_PARAM = 1_000, 200
 
 
 class ProblemCode(StrEnum):
@@ -31,10 +32,16 @@ class BadLine(Exception):
     """A line cannot become a row."""
 
     def __init__(self, code: ProblemCode, message: str, param: str | None = None) -> None:
-        """Hold the code, the text for a person, and the parameter at fault."""
-        super().__init__(message)
+        """Hold the code, the text for a person, and the parameter at fault; of both what can be stored."""
+        super().__init__(_kept(message, LONGEST_MESSAGE))
         self.code = code
-        self.param = param
+        self.param = None if param is None else _kept(param, LONGEST_PARAM)
+
+
+def _kept(text: str, longest: int) -> str:
+    """Return `text` as it is told: what a line says may stand in it, which is long, or holds what cannot be stored."""
+    text = text if len(text) <= longest else text[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 @dataclass(frozen=True, slots=True)
