@@ -23,7 +23,7 @@ from .claim import ReadingClaim, Stopped, unread
 from .lines import LONGEST_LINE, Line, Place, split_lines
 from .models import Models
 from .problems import BadLine, Problem, ProblemCode, Problems
-from .rows import RowWriter, delete_rows
+from .rows import RowWriter
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,8 @@ class BatchReader:
 
     def read(self) -> None:
         """Read to the end: the batch runs afterwards, or it has failed. Raises Stopped."""
-        self._clear()
+        if self._writer.is_dropping:
+            self._writer.drop()
         for custom_id in self._written_ids():
             self._ids.add(custom_id)
         place = self._writer.place
@@ -93,9 +94,10 @@ class BatchReader:
         if file is None or not file.storage_name:
             raise FileNotFoundError
         for number, line in enumerate(split_lines(file_storage().chunks(file.storage_name, start.offset), start)):
+            # Lines may be long: each alone may take a good part of the time for which the claim holds.
+            self._claim.keep()
             if number % LINES_AT_ONCE == 0:
                 time.sleep(REST_SECONDS)
-                self._claim.keep()
                 if self._should_stop():
                     raise Stopped
             yield line
@@ -123,18 +125,19 @@ class BatchReader:
                 yield InputRow(line.number, custom_id, {})
 
     def _written_ids(self) -> Iterator[str]:
-        rows = Run.objects.of_batch(self._batch.pk).order_by("id")
-        for custom_id in rows.values_list("custom_id", flat=True).iterator(_READ_IDS):
-            self._claim.keep()
-            yield custom_id or ""
+        """Yield the custom_ids of the rows that are written, read in pieces: the claim is renewed between two.
 
-    def _clear(self) -> None:
-        """Delete rows that are none: who read before died while it deleted them."""
-        first, written = self._batch.run_ids[0], self._writer.written
-        left = Run.objects.of_batch(self._batch.pk).filter(id__gte=first + written).order_by("-id")
-        last = left.values_list("index", flat=True).first()
-        if last is not None:
-            delete_rows(self._batch.pk, written, last + 1, self._claim)
+        SQLite refuses to write on a connection whose unfinished question is older than what others have written.
+        """
+        last = 0
+        while piece := list(self._rows_after(last)):
+            self._claim.keep()
+            yield from [custom_id or "" for _, custom_id in piece]
+            last = piece[-1][0]
+
+    def _rows_after(self, run_id: int) -> Iterable[tuple[int, str | None]]:
+        rows = Run.objects.of_batch(self._batch.pk).filter(id__gt=run_id).order_by("id")
+        return rows.values_list("id", "custom_id")[:_READ_IDS]
 
     def _no_file(self) -> Problem:
         message = f"No such File object: {self._batch.input_reference}"

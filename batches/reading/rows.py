@@ -53,22 +53,29 @@ class RowWriter:
             self.written, self.place = self.number, place
             self._chunk, self._characters = [], 0
 
+    @property
+    def is_dropping(self) -> bool:
+        """Whether an earlier reader has begun to drop the rows, and has not come to the end of it."""
+        return self.written > 0 and self._batch.reading is None
+
     def drop(self) -> None:
-        """Forget all rows, so that who comes next begins anew, and delete them. Raises Stopped."""
+        """Delete all rows, the last first, so that who comes next begins anew. Raises Stopped.
+
+        The count goes with the rows: whatever happens meanwhile, a cancel or the end of this process, finds it true.
+        """
         self._chunk, self._characters = [], 0
-        written, self.written = self.written, 0
-        self._change(total=0, reading=None, agent_version=None, is_mixed=False)
-        delete_rows(self._batch.pk, 0, written, self._claim)
+        self.place = Place()
+        while self.written:
+            start = max(0, self.written - CHUNK_ROWS)
+            first, last = batch_run_id(self._batch.pk, start), batch_run_id(self._batch.pk, self.written - 1)
+            versions = {} if start else {"agent_version": None, "is_mixed": False}
+            with transaction.atomic():
+                self._claim.hold()
+                # Past the ORM, which would look for rows that refer to these; none does before one has run.
+                Run.objects.filter(id__gte=first, id__lte=last)._raw_delete("default")
+                self._change(total=start, reading=None, **versions)
+            self.written = start
 
     def _change(self, **changes: object) -> None:
         if not unread(self._batch.pk).update(updated_at=Now(), **changes):
             raise Stopped
-
-
-def delete_rows(batch_id: int, first: int, after: int, claim: ReadingClaim) -> None:
-    """Delete the rows at the places from `first` to before `after`, a bounded number at a time. Raises Stopped."""
-    for start in range(first, after, CHUNK_ROWS):
-        claim.keep()
-        low, high = batch_run_id(batch_id, start), batch_run_id(batch_id, min(start + CHUNK_ROWS, after) - 1)
-        # Past the ORM, which would look for rows that refer to these; none does before one has run.
-        Run.objects.filter(id__gte=low, id__lte=high)._raw_delete("default")

@@ -1,8 +1,12 @@
 """Reading the input of a batch in this process: in chunks, once, and on from where another stopped."""
 
+import math
+import threading
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from batches.execution.cancelling import go_on_cancelling
@@ -11,7 +15,7 @@ from batches.execution.finalizing import finalize_batch
 from batches.execution.maintenance import end_abandoned
 from batches.manager import BatchManager
 from batches.models import Batch, File, Leadership, Run, WebhookDelivery, WebhookEndpoint
-from batches.reading import models, problems, rows
+from batches.reading import checking, claim, models, problems, reader, rows
 from batches.reading.claim import ReadingClaim, unclaimed
 from batches.reading.task import read_input, read_inputs
 from batches.reading.upkeep import expire_unread, offer_unread
@@ -84,12 +88,95 @@ def test_another_goes_on_where_a_reader_stopped(agent, small_chunks, every_line)
     assert moments.items() <= dict(Run.objects.values_list("index", "created_at")).items()
 
 
-def test_rows_that_are_left_behind_the_last_chunk_are_deleted(agent, small_chunks, every_line):
-    batch = waiting_batch(agent.owner, lines(agent, 10))
+@pytest.fixture
+def half_dropped(agent, small_chunks, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    """A batch with a bad line, whose reader died while it deleted the six rows that it had written."""
+    hold = ReadingClaim.hold
+    batch = waiting_batch(agent.owner, lines(agent, 8) + b"bad\n")
+
+    def dies(claim: ReadingClaim) -> None:
+        if Batch.objects.get().reading is None and Run.objects.count() == 3:
+            raise KeyboardInterrupt
+        hold(claim)
+
+    monkeypatch.setattr(ReadingClaim, "hold", dies)
+    with pytest.raises(KeyboardInterrupt):
+        read_input(batch.pk, never)
+    monkeypatch.setattr(ReadingClaim, "hold", hold)
+    batch.refresh_from_db()
+    assert (batch.state, batch.total, Run.objects.count()) == (BatchState.VALIDATING, 3, 3)
+    return batch
+
+
+def test_another_goes_on_where_a_reader_died_that_deleted_rows(half_dropped: Batch):
+    Leadership.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert read_input(half_dropped.pk, never)
+    half_dropped.refresh_from_db()
+    assert (half_dropped.state, half_dropped.total, half_dropped.agent_version) == (BatchState.FAILED, 0, None)
+    assert [one["line"] for one in half_dropped.problems] == [9]
+    assert not Run.objects.exists()
+
+
+def test_a_cancel_while_rows_are_deleted_ends_the_batch(half_dropped: Batch):
+    BatchManager(half_dropped.owner).cancel(half_dropped, in_background=True)
+    assert go_on_cancelling(half_dropped.pk) == 3
+    assert finalize_batch(half_dropped.pk)
+    half_dropped.refresh_from_db()
+    assert (half_dropped.state, half_dropped.total, half_dropped.cancelled) == (BatchState.CANCELLED, 3, 3)
+
+
+def test_who_goes_on_in_a_large_file_is_not_disturbed_by_what_others_write(
+    agent, small_chunks, every_line, monkeypatch
+):
+    batch = waiting_batch(agent.owner, lines(agent, 12))
     read_input(batch.pk, StopsAfter(batch, 9))
-    Batch.objects.filter(pk=batch.pk).update(total=0, reading=None)
+    monkeypatch.setattr(reader, "_READ_IDS", 2)
+    keep = ReadingClaim.keep
+
+    def keep_beside_others(claim: ReadingClaim) -> None:
+        other = threading.Thread(target=_write_and_close)
+        other.start()
+        other.join()
+        claim._renewed = -math.inf
+        keep(claim)
+
+    monkeypatch.setattr(ReadingClaim, "keep", keep_beside_others)
     assert read_input(batch.pk, never)
-    assert Run.objects.of_batch(batch.pk).count() == 10
+    assert Run.objects.of_batch(batch.pk).count() == 12
+
+
+def _write_and_close() -> None:
+    Batch.objects.update(weight=2)
+    connections.close_all()
+
+
+def test_long_lines_keep_the_claim(agent, monkeypatch: pytest.MonkeyPatch):
+    batch = waiting_batch(agent.owner, b"bad\n" * 10)
+    held: list[int] = []
+    monkeypatch.setattr(claim, "_RENEW_SECONDS", 0)
+    monkeypatch.setattr(ReadingClaim, "hold", lambda self: held.append(1))
+    assert read_input(batch.pk, never)
+    assert len(held) >= 10
+
+
+@pytest.mark.parametrize("content", [b"{}," * 1_000_001, b"[]," * 1_000_001], ids=["objects", "lists"])
+def test_a_line_that_would_fill_the_memory_is_not_parsed(agent, content: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(checking, "orjson", Mock(loads=Mock(side_effect=AssertionError("parsed"))))
+    batch = waiting_batch(agent.owner, b'{"custom_id": "a", "body": [' + content + b"1]}")
+    assert read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [(one["code"], one["line"]) for one in batch.problems] == [("invalid_request", 1)]
+
+
+@pytest.mark.parametrize("name", ["a\0b/m", "agent:a\0b", "m" * 1_000_000 + "/m", "agent:a@" + "9" * 5_000])
+def test_a_name_that_no_model_can_have_is_one_problem(agent, name: str):
+    batch = waiting_batch(agent.owner, chat("a", agent) + chat("b", name))
+    assert read_input(batch.pk, never)
+    batch.refresh_from_db()
+    (problem,) = batch.problems
+    assert (problem["line"], problem["param"]) == (2, "body.model")
+    assert problem["code"] in ("model_not_found", "invalid_request")
+    assert len(problem["message"]) < 1_000
 
 
 def test_a_duplicate_of_what_an_earlier_reader_has_read_is_found(agent, small_chunks, every_line):
