@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from agents.messages import MAX_MESSAGES
 from agents.requests.asking import MOST_INPUTS
@@ -15,7 +16,9 @@ from arboretum.api import make_api
 from batches.api.batches_given import MOST_ROWS
 from batches.api.runs_given import LONGEST_WAIT
 from batches.endpoints import ENDPOINTS
+from batches.files.rules import LONGEST_LIFE, SHORTEST_LIFE
 from batches.ids import MAX_BATCH_ROWS
+from batches.models import FilePurpose
 from batches.news import FinishedRun
 from batches.openai_api.failures import failure_of
 from batches.openai_api.files import MOST_LISTED
@@ -24,6 +27,7 @@ from batches.reading.problems import MOST_PROBLEMS, ProblemCode
 from batches.requests import MAX_BODY_CHARACTERS
 from batches.results.batch_results import LARGEST_PAGE
 from batches.states import RunState
+from batches.windows import LONGEST, SHORTEST
 from credentials.api.bodies import LONGEST_BODY
 from credentials.api.errors import CODES
 from credentials.idempotency import KEPT, RELEASED_AFTER
@@ -76,12 +80,19 @@ def reader(newcomer: Newcomer) -> Iterator[Session]:
         stack.wait(60)
 
 
+def examples_of_the_readme() -> list[Step]:
+    """Return its Python, for an agent and a token that there are here."""
+    found = [step for step in steps(text_of("README.md")) if step.language == "python"]
+    bodies = [step.body.replace("agent:languages", "agent:greeter") for step in found]
+    return [Step("python", body.replace('"arb_..."', "os.environ['ARBORETUM_TOKEN']")) for body in bodies]
+
+
 @pytest.mark.slow
 @pytest.mark.worker
 @pytest.mark.any_database
 def test_every_example_does_what_it_says(reader: Session, provider: ProviderServer) -> None:
     found = []
-    for step in steps(TEXT):
+    for step in [*steps(TEXT), *examples_of_the_readme()]:
         provider.configure(**{**USUAL, **step.provider})
         worked, said = reader.type(step)
         if other := step.differences(worked, said):
@@ -94,6 +105,7 @@ def test_there_are_examples_of_both_kinds_and_most_say_something() -> None:
     assert {step.language for step in found} == {"sh", "python"}
     assert len(found) > 15
     assert sum(step.told is not None for step in found) > 15
+    assert len(examples_of_the_readme()) == 1
 
 
 def test_blocks_are_read_with_what_they_say() -> None:
@@ -163,6 +175,10 @@ def test_what_is_said_to_be_refused_is() -> None:
 
 def test_figures_are_those_of_the_code() -> None:
     mebibyte = 1024 * 1024
+    assert f"`ARBORETUM_TOKEN_REQUESTS_PER_MINUTE` ({settings.ARBORETUM_TOKEN_REQUESTS_PER_MINUTE:,})" in ONE_LINE
+    assert f"`purpose` ({', '.join(FilePurpose.values)})" in ONE_LINE
+    assert f"from {SHORTEST_LIFE:,} to {LONGEST_LIFE:,}" in ONE_LINE
+    assert f"from {SHORTEST.total_seconds():g} s to {LONGEST.days} days" in ONE_LINE
     assert f"up to {MOST_INPUTS:,} of these" in ONE_LINE
     assert f"kept for {KEPT.total_seconds() / 3600:g} hours" in ONE_LINE
     assert f"free after {RELEASED_AFTER.total_seconds():g} s" in ONE_LINE

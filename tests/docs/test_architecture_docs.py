@@ -144,7 +144,7 @@ def test_every_state_is_told(state: str) -> None:
         ("single runs untaken for {:g} s", maintenance.UNTAKEN_SECONDS),
         ("fails after {:g} s without a new chunk", maintenance.ABANDONED_SECONDS),
         ("due later than in {:g} s ends the task", host.SHORT_DELAY_SECONDS),
-        ("under a claim of {:g} s that it renews", claim.CLAIM_SECONDS),
+        ("claims it for {:g} s, which it renews", claim.CLAIM_SECONDS),
         ("After {:g} s without a sign another worker", claim.CLAIM_SECONDS),
         ("Who waits for a run looks at its row every {:g} s", waiting.LOOK_SECONDS),
         ("pieces, at most {:g} a second", 1 / live.PIECE_SECONDS),
