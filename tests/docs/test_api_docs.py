@@ -105,6 +105,7 @@ def test_there_are_examples_of_both_kinds_and_most_say_something() -> None:
     assert {step.language for step in found} == {"sh", "python"}
     assert len(found) > 15
     assert sum(step.told is not None for step in found) > 15
+    assert sum(bool(step.provider) for step in found) == TEXT.count("<!-- test: ")
     assert len(examples_of_the_readme()) == 1
 
 

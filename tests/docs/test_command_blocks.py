@@ -75,7 +75,8 @@ def test_a_comment_belongs_to_a_block_and_says_only_what_is_known() -> None:
         text = path.read_text(encoding="utf-8")
         found = BLOCKS[path.name]
         said = len(re.findall(r"^<!-- (?:not run|test): ", text, re.MULTILINE))
-        assert said == sum(bool(block.reason or block.options) for block in found), path.name
+        if path.name != RUN_ELSEWHERE:
+            assert said == sum(bool(block.reason or block.options) for block in found), path.name
         assert all(set(block.options) <= {"exit", "provider", "openai_is"} for block in found)
         assert len(found) == len(re.findall(r"^```sh$", text, re.MULTILINE)), path.name
 
