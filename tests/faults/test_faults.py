@@ -35,6 +35,7 @@ ONCE = (
     Small("redis-flush", 7, 1_000, NO_LIMIT),
     Small("junk", 17, 200, {"faulty": 4, "run_seconds": 2.0, "slots": 10}),
     Small("refusals", 5, 200, {"refused": 10, "retry_after": 1.0, "slots": 10}),
+    Small("web-killed", 8, 20, repeats=2),
 )
 ON_BOTH = (
     Small("duplicates", 5, 200),
