@@ -60,7 +60,7 @@ async def run_agent(
     it answered), or SCHEMA_MISMATCH where the answer still breaks the output schema after as many repairs as are
     allowed. Whoever leaves the loop early closes the generator (`contextlib.aclosing`).
     """
-    run = _Run(spec, list(messages), _abilities(spec), correlation_id)
+    run = _Run(spec, list(messages), _abilities(spec), correlation_id, stream)
     calls = Calls(route, run.deadline, spec.operation, store, first_keys)
     step = 0
     # Asking again is bounded apart: it takes no step away from the tools.
@@ -105,6 +105,7 @@ class _Run:
     messages: list[Message]
     abilities: AbilitySet
     correlation_id: str | None
+    is_streamed: bool = False
     usage: Usage = field(default_factory=Usage)
     cost: Decimal = Decimal(0)
     repairs: int = 0
@@ -178,12 +179,15 @@ class _Run:
         return RunFinished(completion.text, parsed, self.usage, self.cost, step, completion), None
 
     def _as_it_is(self, completion: Completion, step: int) -> RunFinished:
-        """Return what a plain model answered; asked for JSON without the provider's help, the JSON in it."""
+        """Return what a plain model answered; asked for JSON without the provider's help, the JSON in it.
+
+        What was told as it came stays as it is.
+        """
         text, parsed = completion.text, None
         if self.spec.output_schema is not None and not completion.tool_calls:
             with contextlib.suppress(WorkError):
                 parsed = parse_output(text, self.spec.output_schema)
-                text = text if _is_json(text) else orjson.dumps(parsed).decode()
+                text = text if self.is_streamed or _is_json(text) else orjson.dumps(parsed).decode()
         return RunFinished(text, parsed, self.usage, self.cost, step, completion)
 
     def _reject(self, completion: Completion, step: int, error: WorkError) -> tuple[AnswerRejected, WorkError | None]:

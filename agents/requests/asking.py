@@ -12,7 +12,7 @@ from agents.spec import EMBEDDING_LIST, AgentSpec
 from workers.errors import InvalidInput
 
 from .formats import read_format
-from .parameters import open_parameters, plain_parameters
+from .parameters import check_fulfilled, open_parameters, plain_parameters
 from .tools import read_tools
 
 Asked = tuple[AgentSpec, tuple[Message, ...]]
@@ -55,6 +55,7 @@ def check_asked(spec: AgentSpec, provider: str, kind: str, input: Any) -> None:
 
 
 def _plain_chat(spec: AgentSpec, body: Mapping[str, Any]) -> Asked:
+    check_fulfilled(body)
     changed = replace(
         spec,
         parameters=plain_parameters(body),
@@ -70,6 +71,7 @@ def _agent_chat(spec: AgentSpec, body: Mapping[str, Any]) -> Asked:
             raise InvalidInput(f"{name} must not be given to an agent: its version says which tools it has")
     if read_format(body.get("response_format")) is not None:
         raise InvalidInput("response_format must not be given to an agent: its version says the form of its answers")
+    check_fulfilled(body)
     given = open_parameters(spec, body)
     changed = replace(spec, parameters={**spec.parameters, **given}) if given else spec
     return changed, build_messages(spec, "chat", body)

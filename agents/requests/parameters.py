@@ -62,13 +62,17 @@ _OPEN = frozenset(
 
 
 def plain_parameters(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a body for a plain model. Raises InvalidInput for one that nobody here can fulfil."""
+    """Return the settings of a body for a plain model."""
     given = {name: value for name, value in body.items() if name not in STRUCTURE and value is not None}
-    given = {name: value for name, value in given.items() if not is_neutral(name, value)}
+    return {name: value for name, value in given.items() if not is_neutral(name, value)}
+
+
+def check_fulfilled(body: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for a setting that nobody here can fulfil, unless it says what holds without it."""
     for name, reason in _UNFULFILLED.items():
-        if name in given:
+        value = body.get(name)
+        if value is not None and not is_neutral(name, value):
             raise InvalidInput(f"{name} is not supported: {reason}")
-    return given
 
 
 def open_parameters(spec: AgentSpec, body: Mapping[str, Any]) -> dict[str, Any]:

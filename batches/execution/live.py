@@ -30,7 +30,7 @@ class LiveRun:
         self._publisher = publisher
         self._run = prepared.run
         # What breaks the schema is asked for anew: only what was accepted is told.
-        self._is_held_back = prepared.spec.output_schema is not None
+        self._is_held_back = prepared.spec.output_schema is not None and not prepared.spec.is_plain
         self._loop = asyncio.get_running_loop()
         self._parts: list[str] = []
         self._told = 0

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 # What was read serves the requests of this time, in seconds.
 LIMITS_SECONDS = 1.0
 STATE_SECONDS = 0.25
+# An answer waits no longer for its headers.
+PATIENCE_SECONDS = 0.5
 # More models than so many in use at once are read anew.
 MOST_KEPT = 1_000
 MINUTE = 60.0
@@ -82,9 +84,10 @@ async def _state_of(bucket: Bucket) -> BucketState | None:
             _states.clear()
         known = _states[bucket] = now, asyncio.ensure_future(bucket_state(bucket))
     try:
-        # One caller who goes away must not take the answer from the others.
-        return await asyncio.shield(known[1])
-    except RedisError as error:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # One caller who goes away must not take the answer from the others.
+            return await asyncio.shield(known[1])
+    except (RedisError, TimeoutError) as error:
         log.warning("limits_not_read", error=type(error).__name__)
         return None
 

@@ -392,6 +392,17 @@ async def test_an_answer_of_another_place_is_not_this_ones():
     assert request_keys(names[:1], "chat", replace(request, timeout=1.0, correlation_id="x")) == keys[:1]
 
 
+@pytest.mark.parametrize(("stream", "output"), [(False, '{"a":1}'), (True, 'Here: {"a": 1}')])
+async def test_a_plain_model_is_asked_once_for_json_and_what_was_told_of_it_stays(stream, output):
+    provider = ScriptedProvider([says('Here: {"a": 1}')])
+    spec = replace(SPEC, is_plain=True, abilities=(), output_schema={"type": "object"})
+
+    events, error = await events_of(provider, spec, stream=stream)
+
+    assert error is None
+    assert (events[-1].output, events[-1].parsed) == (output, {"a": 1})
+
+
 async def test_an_embedding_is_the_vector_of_the_prompt():
     provider = ScriptedProvider([])
     spec = replace(SPEC, operation="embeddings", parameters={"dimensions": 2}, abilities=())

@@ -41,6 +41,8 @@ def test_a_limit_of_the_answer_is_fixed_under_both_of_its_names():
         ({"functions": [{"name": "f"}]}, "^functions must not be given to an agent"),
         ({"response_format": {"type": "json_object"}}, "^response_format must not be given to an agent"),
         ({"base_url": "http://127.0.0.1"}, "^'base_url' is not allowed"),
+        ({"n": 2}, "^n is not supported: it must be 1"),
+        ({"logprobs": True}, "^logprobs is not supported"),
     ],
 )
 def test_what_would_change_an_agent_is_refused(more: dict[str, Any], told: str):

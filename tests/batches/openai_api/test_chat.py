@@ -1,5 +1,6 @@
 """Completions with the real client and curl: through the web process, a worker and a provider's server."""
 
+import json
 import threading
 import time
 
@@ -94,6 +95,18 @@ def test_a_stream_comes_in_pieces_with_the_role_first_and_the_usage_last(
     assert reasons == [None] * (len(reasons) - 1) + ["stop"]
     assert [chunk.usage for chunk in chunks[:-1]] == [None] * (len(chunks) - 1)
     assert (chunks[-1].choices, chunks[-1].usage.prompt_tokens) == ([], run.input_tokens)
+
+
+def test_a_form_is_streamed_piece_by_piece_on_a_plain_model(
+    api: ApiUser, credential: Credential, provider: ProviderServer
+) -> None:
+    provider.configure(reply="fixed", text='{"words": "one two three four five six"}', chunk_size=4, chunk_delay=0.05)
+    stream = api.client().chat.completions.create(
+        model="acme/fake-small", messages=SAY_HI, response_format={"type": "json_object"}, stream=True
+    )
+    pieces = [piece for chunk in stream if (piece := chunk.choices[0].delta.content)]
+    assert json.loads("".join(pieces)) == {"words": "one two three four five six"}
+    assert len(pieces) > 1
 
 
 def test_tool_calls_come_in_a_stream_too(api: ApiUser, credential: Credential, provider: ProviderServer) -> None:
