@@ -10,7 +10,7 @@ from django.conf import settings
 
 from agents.messages import MAX_MESSAGES
 from agents.requests.asking import MOST_INPUTS
-from agents.requests.parameters import plain_parameters
+from agents.requests.parameters import check_fulfilled
 from agents.requests.tools import MOST_TOOLS
 from arboretum.api import make_api
 from batches.api.batches_given import MOST_ROWS
@@ -171,7 +171,7 @@ def test_what_is_said_to_be_refused_is() -> None:
     assert len(of_chats) == 10
     for name in of_chats:
         with pytest.raises(InvalidInput, match=f"^{name} is not supported"):
-            plain_parameters({name: samples.get(name, {"a": 1})})
+            check_fulfilled({name: samples.get(name, {"a": 1})})
 
 
 def test_figures_are_those_of_the_code() -> None:
