@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Collection
 from typing import Literal
 
-from django.db import IntegrityError, models, transaction
+import structlog
+from django.db import IntegrityError, OperationalError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from .models import ApiToken, User
 from .selectors import get_user
 from .validation import check_instance
 
+log = structlog.get_logger(__name__)
 TokenState = Literal["valid", "revoked", "expired"]
 
 TOKEN_START = "arb_"  # noqa: S105  # what every token begins with, so that leaked ones can be found
@@ -134,7 +136,12 @@ def _note_use(token: ApiToken) -> None:
     if token.last_used_at is not None and token.last_used_at > stale:
         return
     same = ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=stale), pk=token.pk)
-    same.update(last_used_at=now)
+    try:
+        with transaction.atomic():
+            same.update(last_used_at=now)
+    except OperationalError as error:
+        # It is for people: a database that is busy for long fails no request for it.
+        log.warning("token_use_not_noted", error=type(error).__name__)
     token.last_used_at = now
 
 

@@ -4,6 +4,8 @@ import datetime as dt
 import hashlib
 
 import pytest
+from django.db import OperationalError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from credentials import tokens
@@ -86,13 +88,14 @@ def test_last_use_is_written_at_most_once_a_minute(monkeypatch, django_assert_nu
     _, text = create_token(make_user(), "ci", ["runs:read"])
     now = timezone.now()
     monkeypatch.setattr(tokens.timezone, "now", lambda: now)
-    with django_assert_num_queries(2):
+    # The token, and its use in a transaction of its own.
+    with django_assert_num_queries(4):
         assert authenticate_token(text).last_used_at == now
     now += dt.timedelta(seconds=59)
     with django_assert_num_queries(1):
         authenticate_token(text)
     now += dt.timedelta(seconds=1)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         authenticate_token(text)
     assert ApiToken.objects.get().last_used_at == now
 
@@ -137,3 +140,13 @@ def test_a_name_taken_between_check_and_insert_is_told_alike(monkeypatch):
 def test_a_stranger_sees_no_token():
     create_token(make_user(), "ci", ["runs:read"])
     assert not ApiToken.objects.visible_to(make_user()).exists()
+
+
+def test_a_use_that_cannot_be_noted_fails_no_request(monkeypatch):
+    _, text = create_token(make_user(), "ci", ["runs:read"])
+
+    def locked(self, **values):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(QuerySet, "update", locked)
+    assert authenticate_token(text) is not None
