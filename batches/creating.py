@@ -22,10 +22,11 @@ def insert_rows(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     use_cache: bool = True,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Write the good rows of a checked file as pending runs, and make the batch ready in the end.
 
-    Without `use_cache` no stored answer serves them.
+    Without `use_cache` no stored answer serves them. `on_ready` is called in the transaction that makes it ready.
 
     `updated_at` moves with each chunk, so that maintenance can tell a batch whose writer died. Raises InvalidInput
     where the file has changed since it was checked.
@@ -37,7 +38,9 @@ def insert_rows(
             written += len(chunk)
             Batch.objects.filter(pk=batch.pk).update(total=written, updated_at=Now())
         on_progress(written, report.total)
-    Batch.objects.filter(pk=batch.pk, state=BatchState.VALIDATING).update(state=BatchState.READY, updated_at=Now())
+    with transaction.atomic():
+        Batch.objects.filter(pk=batch.pk, state=BatchState.VALIDATING).update(state=BatchState.READY, updated_at=Now())
+        on_ready()
 
 
 def _runs(batch: Batch, rows: Iterable[InputRow]) -> Iterator[NewRun]:

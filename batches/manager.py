@@ -88,11 +88,13 @@ class BatchManager:
         options: BatchOptions | None = None,
         *,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
+        on_ready: Callable[[Batch], None] = lambda batch: None,
     ) -> Batch:
         """Create a batch of `version` over the rows of the file at `path`, and return it, ready to start.
 
         The whole file is checked first: nothing is created where a row is bad, unless the user chose to skip bad rows.
-        `on_progress` is told the rows written and their number. Raises InvalidInput (BadRows for bad rows).
+        `on_progress` is told the rows written and their number; `on_ready` is called in the transaction that makes the
+        batch ready, so that what it does is done with that or not at all. Raises InvalidInput (BadRows for bad rows).
         """
         require_access(self._user, version)
         options = options or BatchOptions()
@@ -100,7 +102,13 @@ class BatchManager:
         report = accept_input(version, path, skip_bad_rows=options.skip_bad_rows)
         batch = self._new_batch(version, report, options)
         try:
-            insert_rows(batch, report, on_progress, use_cache=options.use_cache)
+            insert_rows(
+                batch,
+                report,
+                on_progress,
+                use_cache=options.use_cache,
+                on_ready=lambda: on_ready(Batch.objects.get(pk=batch.pk)),
+            )
         except BaseException:
             # Ctrl-C included: nothing half-created stays.
             discard(batch)

@@ -10,7 +10,8 @@ from batches.manager import BatchManager
 from batches.models import Batch, BatchQuerySet
 from batches.states import BatchState, Priority
 from credentials.api.callers import Caller
-from credentials.api.native import Page, Routes, page_of
+from credentials.api.native import Page, Routes, json_response, page_of
+from credentials.api.once import Slot, slot_of
 
 from .batches_given import (
     SORTING,
@@ -54,10 +55,10 @@ def create_batch(caller: Caller, request: HttpRequest) -> BatchShown:
     if is_multipart(request):
         form, upload = read_form(request, BatchForm)
         with upload_path(upload, form.format) as path:
-            return _created(caller, form, path, form.metadata)
+            return _created(caller, form, path, form.metadata, slot_of(request))
     body = read_json(request, BatchBody)
     with source_path(caller.user, body) as path:
-        return _created(caller, body, path, body.metadata)
+        return _created(caller, body, path, body.metadata, slot_of(request))
 
 
 @routes.get("/batches", scopes=READ, shows=Page[BatchShown], summary="List batches")
@@ -150,12 +151,19 @@ def retry_batch(caller: Caller, batch_id: BatchId, which: RowsToRetry | None = N
     return Retried(**_shown(caller, batch_id).model_dump(), retried=retried)
 
 
-def _created(caller: Caller, new: NewBatch, path: Path, metadata: Metadata) -> BatchShown:
+def _created(caller: Caller, new: NewBatch, path: Path, metadata: Metadata, slot: Slot) -> BatchShown:
+    """Create a batch. As it becomes ready it is started, and the answer stored for its key: all or nothing."""
     manager = BatchManager(caller.user)
-    batch = manager.create(get_version(caller.user, new.agent), path, new.options(metadata))
-    if new.start:
-        manager.start(batch)
-    return _shown(caller, batch.pk)
+    shown: list[BatchShown] = []
+
+    def on_ready(batch: Batch) -> None:
+        if new.start:
+            manager.start(batch)
+        shown.append(_shown(caller, batch.pk))
+        slot.settle(json_response(shown[-1], 201))
+
+    manager.create(get_version(caller.user, new.agent), path, new.options(metadata), on_ready=on_ready)
+    return shown[-1]
 
 
 def _visible(caller: Caller) -> BatchQuerySet:

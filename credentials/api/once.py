@@ -37,6 +37,7 @@ R = TypeVar("R", bound=HttpResponseBase)
 
 REPLAYED = "Idempotent-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_SLOT = "arboretum.idempotency_slot"
 _KEPT_HEADERS = ("content-type", "location", "x-arboretum-run")
 
 
@@ -52,15 +53,28 @@ class ShownOnce(HttpResponse):
 class Slot:
     """Where the answer of one request goes. `stored` is the answer that it had already, None where it had none."""
 
-    def __init__(self, stored: HttpResponse | None = None) -> None:
-        """Begin with an answer that is there already, or with none."""
+    def __init__(self, stored: HttpResponse | None = None, held: Claim | None = None) -> None:
+        """Begin with an answer that is there already, or with none and the claim under which one is stored."""
         self.stored = stored
         self.answer: Answer | None = None
+        self._held = held
+        self.is_settled = False
 
     def keep(self, response: R) -> R:
         """Return `response`, which is stored where it is one of success, and not a stream."""
         self.answer = _answer_of(response)
         return response
+
+    def settle(self, response: HttpResponse) -> None:
+        """Store `response` now, in the transaction that is open: for work that has one of its own at its end.
+
+        What is kept later is not stored any more. Raises Conflict where another has taken the request over: the
+        transaction has to be undone.
+        """
+        answer = _answer_of(response)
+        if self._held is not None and answer is not None:
+            settle(self._held, answer)
+            self.is_settled = True
 
 
 @contextmanager
@@ -92,13 +106,23 @@ def idempotent(
     if isinstance(held, Answer):
         yield Slot(_replay(held))
         return
-    slot = Slot()
+    slot = Slot(held=held)
     with _released_on_failure(held), transaction.atomic() if in_transaction else _renewed_beside(held):
         yield slot
-        if held is not None and slot.answer is not None:
+        if held is not None and slot.answer is not None and not slot.is_settled:
             settle(held, slot.answer)
-    if held is not None and slot.answer is None:
+    if held is not None and slot.answer is None and not slot.is_settled:
         release(held)
+
+
+def slot_of(request: HttpRequest) -> Slot:
+    """Return where the answer of a request goes that is carried out once; one without a claim where it has no key."""
+    return request.META.get(_SLOT) or Slot()
+
+
+def put_slot(request: HttpRequest, slot: Slot) -> None:
+    """Let `slot_of` find the slot of `request`."""
+    request.META[_SLOT] = slot
 
 
 async def once(

@@ -18,7 +18,7 @@ from ninja.security.base import AuthBase
 from pydantic import BaseModel
 
 from credentials.api.callers import Caller, caller_of
-from credentials.api.once import idempotent
+from credentials.api.once import idempotent, put_slot
 from workers.errors import InvalidInput
 
 from .schemas import ErrorAnswer
@@ -202,6 +202,7 @@ def _once(
     with idempotent(request, caller, in_transaction=in_transaction) as slot:
         if slot.stored is not None:
             return slot.stored
+        put_slot(request, slot)
         response = work()
         return response if isinstance(response, Later) else slot.keep(response)
 
