@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 import structlog
-from django.db.models import QuerySet
 
 from batches.execution.finalizing import ending_batch
 from batches.execution.leadership import lead
@@ -28,15 +27,14 @@ def measure_files(batch_id: int) -> bool:
 
     It may not while another process counts, which winds it up then.
     """
-    ending = ending_batch(batch_id).exclude(endpoint="").filter(output_bytes=None)
-    batch = ending.first()
+    batch = ending_batch(batch_id).exclude(endpoint="").filter(output_bytes=None).first()
     if batch is None:
         return True
     holder, name = secrets.token_hex(16), f"measure:{batch_id}"
     if not lead(holder, name, CLAIM_SECONDS):
         return False
     try:
-        return _measure(batch, ending, holder, name)
+        return _measure(batch, holder, name)
     except Exception as error:
         # A size that nobody knows is no reason not to end a batch.
         log.exception("batch_files_not_measured", batch_id=batch_id, error=type(error).__name__)
@@ -45,7 +43,7 @@ def measure_files(batch_id: int) -> bool:
         Leadership.objects.filter(name=name, holder=holder).delete()
 
 
-def _measure(batch: Batch, ending: QuerySet[Batch], holder: str, name: str) -> bool:
+def _measure(batch: Batch, holder: str, name: str) -> bool:
     sizes = {OUTPUT: 0, ERRORS: 0}
     renewed = time.monotonic()
     for kind, lines in _written(batch):
@@ -55,8 +53,9 @@ def _measure(batch: Batch, ending: QuerySet[Batch], holder: str, name: str) -> b
             renewed = time.monotonic()
             if not lead(holder, name, CLAIM_SECONDS):
                 return False
-    # Rows that were run again meanwhile have changed what was counted.
-    ending.update(output_bytes=sizes[OUTPUT], error_bytes=sizes[ERRORS])
+    # Asked anew: a batch may have been cancelled meanwhile, and ends with the same rows. Rows that were run again have
+    # changed what was counted; that batch does not end.
+    ending_batch(batch.pk).filter(output_bytes=None).update(output_bytes=sizes[OUTPUT], error_bytes=sizes[ERRORS])
     return True
 
 
