@@ -189,8 +189,8 @@ class BatchManager:
         """
         # Again, too, where an earlier call was cut short; maintenance would go on with it as well.
         live = [BatchState.READY, BatchState.RUNNING, BatchState.PAUSED, BatchState.CANCELLING]
-        # Whose process reads its input by itself, from a file of its own, cannot be told to stop. One whose rows have all
-        # ended is done in a moment; only that of requests measures its files, which takes longer.
+        # Whose process reads its input by itself, from a file of its own, cannot be told to stop. Where all rows have
+        # ended a batch is done in a moment; only one of requests measures its files, which takes longer.
         live += [BatchState.VALIDATING, BatchState.FINALIZING] if batch.endpoint else []
         self._move(
             batch,

@@ -17,6 +17,8 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 SCOPE_KEY = "arboretum.body"
 # A client that sends nothing for so long holds no thread and no half file any longer.
 SILENCE_SECONDS = 60.0
+# Nor does one that sends less than this in the long run, in bytes a second: slower than any modem.
+SLOWEST_PACE = 2048
 
 
 class BodyLost(OSError):
@@ -37,8 +39,13 @@ class StreamedBody:
 
     async def read(self, size: int) -> bytes:
         """Return the next bytes, at least `size` of them but at the end; none after it. Raises BodyLost."""
-        while len(self._waiting) < size and not self._is_whole:
-            await self._take()
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS + size / SLOWEST_PACE):
+                while len(self._waiting) < size and not self._is_whole:
+                    await self._take()
+        except TimeoutError:
+            self._lose()
+            raise BodyLost("The rest of the body came too slowly.") from None
         taken, self._waiting = bytes(self._waiting), bytearray()
         return taken
 
@@ -63,6 +70,10 @@ class StreamedBody:
         self._waiting += message.get("body", b"")
         if self._is_lost or self._is_whole:
             self._ended.set()
+
+    def _lose(self) -> None:
+        self._is_lost = True
+        self._ended.set()
 
 
 class StreamedBodies:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
+from weakref import WeakValueDictionary
 
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connections
@@ -30,6 +31,9 @@ MOST_LISTED = 10_000
 # Each upload has a thread to itself until its file is on disk. More of them at once wait, unread.
 UPLOADS_AT_ONCE = 32
 _uploading = ThreadPoolExecutor(UPLOADS_AT_ONCE, thread_name_prefix="upload")
+# And so many of one user: who sends slowly, or not at all, keeps nobody else waiting.
+UPLOADS_OF_ONE_USER = 8
+_places: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
 
 @needs("batches:write")
@@ -41,7 +45,8 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponse:
     has_key = "HTTP_IDEMPOTENCY_KEY" in request.META
     kind: str = request.META.get("CONTENT_TYPE", "")
     store = partial(_store, request, caller, received(pieces, kind, size, with_digest=has_key))
-    return await asyncio.get_running_loop().run_in_executor(_uploading, store)
+    async with _places.setdefault(caller.user.pk, asyncio.Semaphore(UPLOADS_OF_ONE_USER)):
+        return await asyncio.get_running_loop().run_in_executor(_uploading, store)
 
 
 @needs("batches:read")

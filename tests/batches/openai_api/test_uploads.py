@@ -115,3 +115,16 @@ def test_memory_stays_flat_while_a_large_file_comes_and_goes(api: ApiUser, tmp_p
     with client.files.with_streaming_response.content(made.id) as answer:
         assert sum(len(chunk) for chunk in answer.iter_bytes()) == size
     assert api.server.peak_memory - before < 50 * MEGABYTE
+
+
+def test_who_sends_nothing_keeps_no_other_user_waiting(api: ApiUser):
+    token = api.another().token
+    silent = [begun(api, MEGABYTE, token) for _ in range(40)]
+    try:
+        for connection in silent:
+            connection.sendall(upload_of(b"x")[:100])
+        wait_for(lambda: api.http().get("/v1/files").status_code == 200, 5, "an answer")
+        assert api.client(timeout=10).files.create(file=("a.jsonl", b"x"), purpose="batch").bytes == 1
+    finally:
+        for connection in silent:
+            connection.close()
