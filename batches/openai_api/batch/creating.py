@@ -16,9 +16,9 @@ from .terms import BatchTerms
 
 def create_batch(user: User, terms: BatchTerms) -> Batch:
     """Return a new batch of `user`, whose file will be read. Also where there is no such file: the batch fails then."""
-    file = _file(user, terms.input_file_id)
     window: timedelta = window_of(terms.completion_window)
     with transaction.atomic():
+        file = _file(user, terms.input_file_id)
         batch = Batch.objects.create(
             owner=user,
             name=(file.filename.removesuffix(".jsonl") if file else terms.input_file_id)[:200],
@@ -41,7 +41,9 @@ def create_batch(user: User, terms: BatchTerms) -> Batch:
 
 def _file(user: User, public_id: str) -> File | None:
     try:
-        return find_upload(user, public_id)
+        found = find_upload(user, public_id)
     except NoSuchFile:
         # OpenAI's service accepts it, and tells it by the batch.
         return None
+    # Locked: a deletion comes before, and the file is not there any more, or after, and the file is kept to be read.
+    return File.objects.available().select_for_update().filter(pk=found.pk).first()

@@ -15,6 +15,7 @@ from batches.execution.finalizing import finalize_batch
 from batches.execution.maintenance import end_abandoned
 from batches.manager import BatchManager
 from batches.models import Batch, File, Leadership, Run, WebhookDelivery, WebhookEndpoint
+from batches.openai_api.batch import creating
 from batches.reading import checking, claim, models, problems, reader, rows
 from batches.reading.claim import ReadingClaim, unclaimed
 from batches.reading.task import read_input, read_inputs
@@ -288,6 +289,21 @@ def test_what_others_own_is_not_found(agent):
     read_input(batch.pk, never)
     batch.refresh_from_db()
     assert [one["code"] for one in batch.problems] == ["model_not_found"]
+
+
+def test_a_file_that_is_deleted_while_the_batch_is_created_fails_the_batch(agent, monkeypatch: pytest.MonkeyPatch):
+    find = creating.find_upload
+
+    def find_and_delete(*args) -> File:
+        found = find(*args)
+        File.objects.filter(pk=found.pk).delete()
+        return found
+
+    monkeypatch.setattr(creating, "find_upload", find_and_delete)
+    batch = waiting_batch(agent.owner, chat("a", agent))
+    read_input(batch.pk, never)
+    batch.refresh_from_db()
+    assert [one["code"] for one in batch.problems] == ["input_file_not_found"]
 
 
 def test_a_file_whose_content_is_gone_fails_the_batch(agent):
