@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from agents.llm.pool import ClientPool
 from batches.states import RunState
-from batches.webhooks.sending import WebhookSender
 from workers.bus.publisher import Publisher
 from workers.coalesce import Coalescer
 from workers.collector import calm_collector
@@ -101,6 +100,9 @@ class WorkerHost:
         self._singles_lease: int | None = None
         self._cancelled: deque[int] = deque(maxlen=REMEMBERED_CANCELS)
         self._tasks: set[asyncio.Task[None]] = set()
+        # Its HTTP library is loaded by processes that run tasks alone.
+        from batches.webhooks.sending import WebhookSender
+
         self.webhooks = WebhookSender(self.engine, self.spawn)
         heart = Heartbeat(self)
         works = (heart.beat(), heart.refresh(), heart.listen(), self._blocks.listen(), listen_for_cancels(self.cut))

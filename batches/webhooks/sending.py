@@ -13,7 +13,9 @@ from batches.models.webhook import LONGEST_EXCERPT
 from credentials.encryption import DecryptionFailed
 from workers.engine import Engine
 from workers.errors import WorkError
-from workers.http import Caps, GuardedClient, GuardedResponse, Refused
+from workers.http.client import Caps, GuardedClient
+from workers.http.reading import GuardedResponse
+from workers.http.refusal import Refused
 
 from .claiming import Answer, Claimed, claim_due, store_answer
 from .signing import signed_headers

@@ -14,7 +14,7 @@ from batches.publishing import publish_webhooks
 from credentials.models import User
 from credentials.validation import check_instance
 from workers.errors import Conflict, InvalidInput
-from workers.http import check_url
+from workers.http.urls import check_url
 
 from .events import Event, new_event_id
 from .signing import make_secret

@@ -10,7 +10,9 @@ import pytest
 from aiohttp import web
 
 from tests.workers.http.servers import PRIVATE, PUBLIC, names, rules, serving
-from workers.http import GuardedClient, OutboundRules, Refused, outbound_rules
+from workers.http.allowed import OutboundRules, outbound_rules
+from workers.http.client import GuardedClient
+from workers.http.refusal import Refused
 
 from .outbound import ROOT, sources, ways_out
 

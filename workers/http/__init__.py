@@ -2,12 +2,6 @@
 
 Who may name an address (a webhook, a model with an ability) may name one of this network; nothing here connects to
 such an address unless ARBORETUM_OUTBOUND_ALLOW says so.
+
+Nothing is imported here: who only checks an address (`workers.http.urls`) loads no HTTP library.
 """
-
-from .allowed import OutboundRules, outbound_rules
-from .client import Caps, GuardedClient
-from .reading import GuardedResponse
-from .refusal import Refused
-from .urls import check_url
-
-__all__ = ["Caps", "GuardedClient", "GuardedResponse", "OutboundRules", "Refused", "check_url", "outbound_rules"]

@@ -17,7 +17,7 @@ from batches.webhooks.services import create_endpoint, disable_endpoint, enable_
 from tests.support.receiver import Receiver, receiving
 from tests.support.waiting import wait_for
 from workers.errors import Conflict
-from workers.http import Caps
+from workers.http.client import Caps
 
 from .conftest import allow
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from workers.http import OutboundRules
+from workers.http.allowed import OutboundRules
 
 # The first plays a server of the internet: rules of tests allow it. The second plays one of the private network.
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"

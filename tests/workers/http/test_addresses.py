@@ -4,8 +4,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from workers.http import OutboundRules, Refused, check_url, outbound_rules
 from workers.http.addresses import METADATA, is_public
+from workers.http.allowed import OutboundRules, outbound_rules
+from workers.http.refusal import Refused
+from workers.http.urls import check_url
 
 PRIVATE = [
     *("0.0.0.1", "0.1.2.3", "10.1.2.3", "100.64.0.1", "100.127.255.255", "127.0.0.1", "127.255.0.1", "169.254.169.254"),

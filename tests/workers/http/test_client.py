@@ -11,7 +11,8 @@ from aiohttp import web
 
 from tests.support.ports import free_port
 from workers.errors import ErrorCode, WorkError
-from workers.http import Caps, GuardedClient, Refused
+from workers.http.client import Caps, GuardedClient
+from workers.http.refusal import Refused
 
 from .servers import PRIVATE, PUBLIC, certificate, names, rules, serving
 
