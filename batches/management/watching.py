@@ -12,6 +12,7 @@ from batches.states import TERMINAL_BATCH_STATES, BatchState
 from credentials.management.output import one_line
 from workers.presence import live_workers
 
+from .interrupts import kept_interrupts
 from .progress import ProgressDisplay
 
 POLL_SECONDS = 0.25
@@ -44,9 +45,10 @@ def watch(
     paused, why. Ctrl-C raises KeyboardInterrupt.
     """
     worker_check, told, paused = 0.0, False, ""
-    with ProgressDisplay(console) as display:
+    with kept_interrupts() as check_interrupt, ProgressDisplay(console) as display:
         row = PatientRow(batch, display.say)
         while True:
+            check_interrupt()
             if row.refresh():
                 display.show(shown(batch))
             if is_over(batch):
