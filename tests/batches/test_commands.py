@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,8 @@ def test_without_a_worker_it_says_how_to_start_one_and_ctrl_c_detaches(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs the tests in the background has them ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: Batch.objects.filter(state=BatchState.RUNNING).exists(), 30, "the batch to start")
     wait_for(lambda: process.poll() is not None or _asked(process.pid), 1.5, "a moment", every=0.5)
