@@ -148,9 +148,7 @@ async def test_a_restart_of_the_server_costs_no_message(embedded: EmbeddedValkey
             publisher.tell("run:1", data)
         assert await take(subscription, 6) == numbers(3, 9)
         # What the stream held may have been read before the line was back.
-        async with asyncio.timeout(10):
-            while not own_reader.is_connected:
-                await asyncio.sleep(0.01)
+        await asyncio.to_thread(wait_for, lambda: own_reader.is_connected, 10, "the line to be back")
 
 
 async def test_who_begins_to_listen_while_the_server_is_away_hears_what_comes(
